@@ -1,0 +1,219 @@
+//! The arguments.
+
+use crate::pipeline::{DeviceChoice, DtypeChoice, Residency};
+use crate::recipe::{ModelId, NullAr, NullVae, Recipe, Sampling, Size};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Create and edit pictures by describing what you want, on your own machine.
+///
+/// Without a command the window opens, with the files that are named.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Pictures to open in the window
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a picture from words
+    Generate {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Edit a picture by an instruction
+    Edit {
+        /// The picture: PNG, JPEG, WebP, TIFF, GIF or BMP
+        image: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Tell what a model is: parts, sizes, types, what is missing, the memory it needs
+    Inspect {
+        /// A model folder, or `nano`
+        folder: String,
+        /// JSON on stdout
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What `generate` and `edit` have in common.
+#[derive(Args, Debug)]
+pub struct Common {
+    /// The caption, or what to change
+    #[arg(long, short)]
+    pub prompt: String,
+    /// `nano` (the very small model inside the program) or a model folder
+    #[arg(long, default_value = "nano", value_name = "nano|FOLDER")]
+    pub model: String,
+    /// Where the picture goes: a name ending in .png, .jpg or .webp
+    #[arg(long, short, default_value = "pentimento.png", value_name = "FILE")]
+    pub out: PathBuf,
+    /// The same seed gives the same picture
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Steps of the painting
+    #[arg(long, default_value_t = 30)]
+    pub steps: usize,
+    /// How closely the request is followed; 1 is without guidance
+    #[arg(long, default_value_t = 2.0)]
+    pub guidance: f32,
+    /// What computes
+    #[arg(long, value_enum, default_value_t = Device::Auto)]
+    pub device: Device,
+    /// Type of the weights; on the CPU arithmetic is f32 whatever they are held in
+    #[arg(long, value_enum, default_value_t = Dtype::Auto)]
+    pub dtype: Dtype,
+    /// Always the likeliest token
+    #[arg(long)]
+    pub greedy: bool,
+    #[arg(long, default_value_t = 1.0)]
+    pub temperature: f32,
+    /// Only the K likeliest tokens; 0: all
+    #[arg(long, default_value_t = 1200)]
+    pub top_k: usize,
+    /// Only the likeliest tokens that make up this share
+    #[arg(long, default_value_t = 0.95)]
+    pub top_p: f32,
+    /// Draw tokens from the image tokens alone
+    #[arg(long, overrides_with = "whole_vocabulary")]
+    pub image_tokens_only: bool,
+    /// Draw tokens from the whole vocabulary (official, the default)
+    #[arg(long)]
+    pub whole_vocabulary: bool,
+    /// Tokens of the blueprint; the model's own number if left out
+    #[arg(long, value_name = "N")]
+    pub max_new_tokens: Option<usize>,
+    /// Go on after a token that ends a text
+    #[arg(long)]
+    pub ignore_eos: bool,
+    /// The blueprint's place in the branch without request
+    #[arg(long, value_enum, default_value_t = NullArChoice::ConnectorOfZeros)]
+    pub null_ar: NullArChoice,
+    /// The reference's place in the branch without request
+    #[arg(long, value_enum, default_value_t = NullVaeChoice::Zeros)]
+    pub null_vae: NullVaeChoice,
+    /// In pixels; the model's own if left out
+    #[arg(long, requires = "height")]
+    pub width: Option<u32>,
+    /// In pixels; the model's own if left out
+    #[arg(long, requires = "width")]
+    pub height: Option<u32>,
+    /// Pictures to make, with seeds that follow each other
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub variations: usize,
+    /// Go on from these tokens: a dump (`ar.generated`) or a JSON list
+    #[arg(long, value_name = "FILE")]
+    pub tokens: Option<PathBuf>,
+    /// Begin with this noise: a dump (`noise`) or a file with one tensor
+    #[arg(long, value_name = "FILE")]
+    pub noise: Option<PathBuf>,
+    /// Write intermediate tensors
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub dump: Option<PathBuf>,
+    /// Progress and result as JSON lines on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Load each part when it is needed and let it go, for little memory
+    #[arg(long)]
+    pub stage_by_stage: bool,
+    /// Compute everything the long way, as the reference does
+    #[arg(long, hide = true)]
+    pub plain: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Device {
+    Auto,
+    Cpu,
+    Cuda,
+    Metal,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Dtype {
+    Auto,
+    F32,
+    Bf16,
+    F16,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum NullArChoice {
+    ConnectorOfZeros,
+    Zeros,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum NullVaeChoice {
+    Zeros,
+    ConnectorOfZeros,
+    Keep,
+}
+
+impl Common {
+    pub fn model(&self) -> ModelId {
+        ModelId::parse(&self.model)
+    }
+
+    pub fn recipe(&self) -> Recipe {
+        let size = self.width.zip(self.height).map(|(width, height)| Size { width, height });
+        Recipe {
+            seed: self.seed,
+            steps: self.steps,
+            guidance: self.guidance,
+            size,
+            sampling: Sampling {
+                greedy: self.greedy,
+                temperature: self.temperature,
+                top_k: self.top_k,
+                top_p: self.top_p,
+                image_tokens_only: self.image_tokens_only,
+                ignore_eos: self.ignore_eos,
+                max_new_tokens: self.max_new_tokens,
+            },
+            null_ar: match self.null_ar {
+                NullArChoice::ConnectorOfZeros => NullAr::ConnectorOfZeros,
+                NullArChoice::Zeros => NullAr::Zeros,
+            },
+            null_vae: match self.null_vae {
+                NullVaeChoice::Zeros => NullVae::Zeros,
+                NullVaeChoice::ConnectorOfZeros => NullVae::ConnectorOfZeros,
+                NullVaeChoice::Keep => NullVae::Keep,
+            },
+            ..Recipe::new(self.model(), self.prompt.as_str())
+        }
+    }
+
+    pub fn residency(&self) -> Residency {
+        if self.stage_by_stage { Residency::StageByStage } else { Residency::Auto }
+    }
+}
+
+impl From<Device> for DeviceChoice {
+    fn from(device: Device) -> Self {
+        match device {
+            Device::Auto => Self::Auto,
+            Device::Cpu => Self::Cpu,
+            Device::Cuda => Self::Cuda,
+            Device::Metal => Self::Metal,
+        }
+    }
+}
+
+impl From<Dtype> for DtypeChoice {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::Auto => Self::Auto,
+            Dtype::F32 => Self::F32,
+            Dtype::Bf16 => Self::Bf16,
+            Dtype::F16 => Self::F16,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The pipeline without a window.
+
+mod arguments;
+mod inspect;
+mod report;
+
+pub use arguments::{Arguments, Command};
+
+use crate::imaging::{self, Format};
+use crate::pipeline::{Dump, Engine, Outcome, Request, Settings};
+use crate::places;
+use anyhow::{Context, Result, bail};
+use arguments::Common;
+use report::Reporter;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const CANCELLED: u8 = 130;
+
+/// Runs a command: 0 done, 1 failed with one sentence on stderr, 130 cancelled. (Bad arguments end with 2 before.)
+pub fn run(command: Command) -> ExitCode {
+    let (json, result) = match command {
+        Command::Generate { common } => (common.json, make(&common, None)),
+        Command::Edit { image, common } => (common.json, make(&common, Some(&image))),
+        Command::Inspect { folder, json } => (json, inspect::inspect(&folder, json).map(|()| ExitCode::SUCCESS)),
+    };
+    result.unwrap_or_else(|error| {
+        let sentence = format!("{error:#}");
+        if json {
+            println!("{}", serde_json::json!({"event": "error", "message": sentence}));
+        }
+        eprintln!("pentimento: {sentence}");
+        ExitCode::FAILURE
+    })
+}
+
+/// What to say where a window was asked for and this build has none.
+pub fn no_window() -> ExitCode {
+    eprintln!("pentimento: this build has no window; try `pentimento generate --prompt \"a fox in the snow\" --out fox.png`");
+    ExitCode::from(2)
+}
+
+fn make(common: &Common, image: Option<&Path>) -> Result<ExitCode> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let seen = cancel.clone();
+    ctrlc::set_handler(move || {
+        if seen.swap(true, Ordering::Relaxed) {
+            std::process::exit(CANCELLED.into());
+        }
+    })
+    .context("Ctrl-C cannot be watched")?;
+
+    if common.dump.is_some() && common.variations != 1 {
+        bail!("a dump shows one picture; leave out --variations");
+    }
+    let format = Format::of(&common.out, 92)?;
+    let mut request = Request::new(common.recipe());
+    request.variations = common.variations;
+    request.plain = common.plain;
+    request.reference = image.map(|path| imaging::open(path).with_context(|| format!("{} cannot be opened", path.display()))).transpose()?;
+    request.tokens = common.tokens.as_deref().map(read_tokens).transpose()?;
+    request.noise = common.noise.as_deref().map(read_noise).transpose()?;
+
+    let settings = Settings { device: common.device.into(), dtype: common.dtype.into(), residency: common.residency(), cache: places::cache() };
+    let mut engine = Engine::open(&common.model(), &settings)?;
+    let dump = common.dump.is_some().then(Dump::default);
+    let mut reporter = Reporter::new(common.json, cancel, dump);
+    let outcome = engine.run(&request, &mut reporter);
+    reporter.end_line();
+    match outcome? {
+        Outcome::Done { made, seconds } => {
+            let mut files = Vec::new();
+            for (i, one) in made.iter().enumerate() {
+                let path = numbered(&common.out, i, made.len());
+                imaging::save(&one.picture, &path, format)?;
+                files.push(path);
+            }
+            if let (Some(dump), Some(path)) = (reporter.dump(), &common.dump) {
+                dump.save(path)?;
+            }
+            reporter.result(&engine, &made, &files, &seconds);
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Cancelled { made } => {
+            let mut kept = Vec::new();
+            for (i, one) in made.iter().enumerate() {
+                let path = numbered(&common.out, i, request.variations);
+                imaging::save(&one.picture, &path, format)?;
+                kept.push(path);
+            }
+            if let Some(partial) = reporter.partial(&engine) {
+                let path = common.out.with_extension("partial.png");
+                imaging::save(&partial, &path, Format::Png)?;
+                kept.push(path);
+            }
+            reporter.cancelled(&kept);
+            Ok(ExitCode::from(CANCELLED))
+        }
+    }
+}
+
+/// `out.png` for one picture, `out-1.png`, `out-2.png`, … for several.
+fn numbered(path: &Path, index: usize, count: usize) -> PathBuf {
+    if count == 1 {
+        return path.to_owned();
+    }
+    let part = |p: Option<&std::ffi::OsStr>| p.map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    path.with_file_name(format!("{}-{}.{}", part(path.file_stem()), index + 1, part(path.extension())))
+}
+
+/// Tokens from a dump (`ar.generated`) or a JSON list.
+fn read_tokens(path: &Path) -> Result<Vec<u32>> {
+    let bytes = read_small(path)?;
+    if bytes.first() == Some(&b'[') {
+        return serde_json::from_slice(&bytes).with_context(|| format!("{} is not a list of token ids", path.display()));
+    }
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).with_context(|| format!("{} is neither a JSON list nor a safetensors file", path.display()))?;
+    let view = tensors.tensor("ar.generated").with_context(|| format!("{} holds no tensor named ar.generated", path.display()))?;
+    if view.dtype() != safetensors::Dtype::I64 {
+        bail!("ar.generated holds {:?} instead of 64-bit integers: {}", view.dtype(), path.display());
+    }
+    let ids = view.data().as_chunks::<8>().0.iter().map(|b| u32::try_from(i64::from_le_bytes(*b)));
+    ids.collect::<Result<_, _>>().with_context(|| format!("{} holds a token id that is negative or too large", path.display()))
+}
+
+/// Noise from a dump (`noise`) or a file with one tensor.
+fn read_noise(path: &Path) -> Result<Vec<f32>> {
+    let bytes = read_small(path)?;
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).with_context(|| format!("{} is not a safetensors file", path.display()))?;
+    let names = tensors.names();
+    let name = if names.contains(&"noise") { "noise" } else { names.first().copied().unwrap_or("noise") };
+    let view = tensors.tensor(name).with_context(|| format!("{} holds no tensor", path.display()))?;
+    let data = view.data();
+    Ok(match view.dtype() {
+        safetensors::Dtype::F32 => data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        safetensors::Dtype::F16 => data.as_chunks().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect(),
+        safetensors::Dtype::BF16 => data.as_chunks().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect(),
+        other => bail!("{name} holds {other:?} instead of floats: {}", path.display()),
+    })
+}
+
+fn read_small(path: &Path) -> Result<Vec<u8>> {
+    const MOST: u64 = 8 << 30;
+    let size = std::fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?.len();
+    if size > MOST {
+        bail!("{} is larger than {} GiB", path.display(), MOST >> 30);
+    }
+    std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+}

@@ -1,0 +1,49 @@
+//! Pixels on the CPU: pictures, their files, and resampling. No tensor and no window is known here.
+
+mod codec;
+mod picture;
+mod resize;
+
+pub use codec::{Format, decode, encode, open, save};
+pub use picture::{Picture, Pixels};
+pub use resize::{Filter, resize_rgb};
+
+use std::path::PathBuf;
+
+/// The largest picture that is opened, in pixels.
+pub const MAX_PIXELS: u64 = 200_000_000;
+/// The longest side that is opened, in pixels.
+pub const MAX_SIDE: u32 = 65_000;
+
+/// Why a picture could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the file cannot be read: {source}: {}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("the file cannot be written: {source}: {}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("the file is empty")]
+    Empty,
+    #[error("this is not a picture that can be opened here (PNG, JPEG, WebP, TIFF, GIF and BMP are)")]
+    UnknownFormat,
+    #[error("the picture has {width} x {height} pixels, more than the {} million that can be opened", MAX_PIXELS / 1_000_000)]
+    TooLarge { width: u64, height: u64 },
+    #[error("the picture is damaged or incomplete: {0}")]
+    Damaged(String),
+    #[error("the picture cannot be encoded: {0}")]
+    Encode(String),
+    #[error("files ending in {0:?} cannot be written here (png, jpg and webp can)")]
+    UnknownEnding(String),
+    #[error("{count} values do not make {width} x {height} pixels")]
+    WrongCount { width: u32, height: u32, count: usize },
+}
+
+impl Error {
+    /// True where the disk had no room.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Write { source, .. } if source.kind() == std::io::ErrorKind::StorageFull)
+    }
+}
+
+/// The result of everything in this room.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,19 @@
+//! Parses the arguments and hands over to the window or the command line.
+
+use clap::Parser as _;
+use pentimento::cli::Arguments;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pentimento::pipeline::memory::tune_allocator();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PENTIMENTO_LOG").unwrap_or_else(|_| "warn,wgpu_hal=error,zbus=error".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let arguments = Arguments::parse();
+    match arguments.command {
+        Some(command) => pentimento::cli::run(command),
+        #[cfg(any())]
+        None => pentimento::app::open(arguments.files),
+        #[cfg(all())]
+        None => pentimento::cli::no_window(),
+    }
+}

@@ -1,0 +1,204 @@
+//! Depthwise convolution, one small filter per channel, and the gated form that SANA and DC-AE are full of.
+//!
+//! candle runs a grouped convolution as one convolution per group: a second for SANA's 11,200 channels. Here a
+//! channel is copied once into a padded plane that fits the first cache, and its filter runs over whole rows.
+
+use super::activation::silu_of;
+use super::{Scratch, Values, is_fast, simd};
+use candle_core::{Result, Tensor, bail};
+use rayon::prelude::*;
+
+/// Convolution with one K x K filter per channel, K odd, stride 1, padded to the same size.
+///
+/// # Shapes
+/// - `x`: `(B, C, H, W)`; `weight`: `(C, 1, K, K)`; `bias`: `(C)`; returns `(B, C, H, W)`
+pub fn depthwise_conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    if is_fast(x) { run(x, weight, bias, false) } else { depthwise_conv2d_plain(x, weight, bias) }
+}
+
+/// The plain twin of [`depthwise_conv2d`]: K² shifted multiplications, quick enough on any device.
+pub fn depthwise_conv2d_plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let (_, c, h, w) = x.dims4()?;
+    let (channels, _, kh, kw) = weight.dims4()?;
+    if channels != c {
+        bail!("depthwise filters {:?} on {:?}", weight.dims(), x.dims());
+    }
+    let weight = weight.to_dtype(x.dtype())?;
+    let padded = x.pad_with_zeros(2, kh / 2, kh / 2)?.pad_with_zeros(3, kw / 2, kw / 2)?;
+    let mut sum: Option<Tensor> = None;
+    for dy in 0..kh {
+        for dx in 0..kw {
+            let tap = weight.narrow(2, dy, 1)?.narrow(3, dx, 1)?.reshape((1, c, 1, 1))?;
+            let term = padded.narrow(2, dy, h)?.narrow(3, dx, w)?.broadcast_mul(&tap)?;
+            sum = Some(match sum {
+                Some(sum) => (sum + term)?,
+                None => term,
+            });
+        }
+    }
+    let Some(sum) = sum else { bail!("an empty filter") };
+    match bias {
+        Some(bias) => sum.broadcast_add(&bias.to_dtype(x.dtype())?.reshape((1, c, 1, 1))?),
+        None => Ok(sum),
+    }
+}
+
+/// `SiLU`, depthwise convolution, and the gate: with d = conv(silu(x)) split in halves (a, g), a · silu(g).
+///
+/// # Shapes
+/// - `x`: `(B, 2C, H, W)`; `weight`: `(2C, 1, K, K)`; `bias`: `(2C)`; returns `(B, C, H, W)`
+/// # Source      diffusers 0.34 `GLUMBConv`, between its two 1 x 1 convolutions
+pub fn gated_depthwise(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    if is_fast(x) { run(x, weight, bias, true) } else { gated_depthwise_plain(x, weight, bias) }
+}
+
+/// The plain twin of [`gated_depthwise`].
+pub fn gated_depthwise_plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let halves = depthwise_conv2d_plain(&x.silu()?, weight, bias)?.chunk(2, 1)?;
+    let [a, gate] = &halves[..] else { bail!("an odd number of channels") };
+    a.mul(&gate.silu()?)
+}
+
+fn run(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, gated: bool) -> Result<Tensor> {
+    let (b, c, h, w) = x.dims4()?;
+    let (channels, one, kernel, kw) = weight.dims4()?;
+    if channels != c || one != 1 || kernel != kw || kernel % 2 == 0 || (gated && c % 2 != 0) || bias.is_some_and(|b| b.dims() != [c]) {
+        bail!("depthwise filters {:?} on {:?}", weight.dims(), x.dims());
+    }
+    let x = x.contiguous()?;
+    let weight = weight.to_dtype(candle_core::DType::F32)?.contiguous()?;
+    let bias = bias.map(|b| b.to_dtype(candle_core::DType::F32)?.contiguous()).transpose()?;
+    let (source, taps) = (Values::of(&x)?, Values::of(&weight)?);
+    let (source, taps) = (source.as_slice()?, taps.as_slice()?);
+    let offsets = bias.as_ref().map(Values::of).transpose()?;
+    let offsets = offsets.as_ref().map(Values::as_slice).transpose()?;
+    let plane = h * w;
+    let filter = |sample: usize, channel: usize, padded: &mut [f32], out: &mut [f32]| {
+        let at = (sample * c + channel) * plane;
+        let taps = &taps[channel * kernel * kernel..(channel + 1) * kernel * kernel];
+        let offset = offsets.map_or(0.0, |b| b[channel]);
+        match kernel {
+            3 => plane_filter::<3>(&source[at..at + plane], (h, w), taps, offset, gated, padded, out),
+            5 => plane_filter::<5>(&source[at..at + plane], (h, w), taps, offset, gated, padded, out),
+            _ => plane_filter_any(kernel, &source[at..at + plane], (h, w), taps, offset, gated, padded, out),
+        }
+    };
+    let made = if gated { c / 2 } else { c };
+    let mut result = vec![0f32; b * made * plane];
+    let padded_len = (h + kernel - 1) * (w + kernel - 1);
+    result.par_chunks_mut(plane.max(1)).enumerate().for_each(|(i, out)| {
+        let (sample, channel) = (i / made, i % made);
+        let mut padded = Scratch::new(padded_len);
+        let padded = &mut padded.0[..padded_len];
+        filter(sample, channel, padded, out);
+        if gated {
+            let mut gate = Scratch::new(plane);
+            let gate = &mut gate.0[..plane];
+            filter(sample, made + channel, padded, gate);
+            simd(|| {
+                for (o, g) in out.iter_mut().zip(gate) {
+                    *o *= silu_of(*g);
+                }
+            });
+        }
+    });
+    Tensor::from_vec(result, (b, made, h, w), x.device())
+}
+
+fn plane_filter<const K: usize>(
+    source: &[f32],
+    (h, w): (usize, usize),
+    taps: &[f32],
+    offset: f32,
+    activate: bool,
+    padded: &mut [f32],
+    out: &mut [f32],
+) {
+    pad(source, (h, w), K / 2, activate, padded);
+    let pitch = w + K - 1;
+    simd(|| {
+        for (y, out) in out.chunks_exact_mut(w).enumerate() {
+            let rows: [&[f32]; K] = std::array::from_fn(|dy| &padded[(y + dy) * pitch..(y + dy + 1) * pitch]);
+            for (x, o) in out.iter_mut().enumerate() {
+                let mut sum = offset;
+                for dy in 0..K {
+                    for dx in 0..K {
+                        sum += taps[dy * K + dx] * rows[dy][x + dx];
+                    }
+                }
+                *o = sum;
+            }
+        }
+    });
+}
+
+/// The same for a filter of any odd size.
+#[expect(clippy::too_many_arguments, reason = "one plane's worth of plain values")]
+fn plane_filter_any(
+    kernel: usize,
+    source: &[f32],
+    (h, w): (usize, usize),
+    taps: &[f32],
+    offset: f32,
+    activate: bool,
+    padded: &mut [f32],
+    out: &mut [f32],
+) {
+    pad(source, (h, w), kernel / 2, activate, padded);
+    let pitch = w + kernel - 1;
+    for (y, out) in out.chunks_exact_mut(w).enumerate() {
+        for (x, o) in out.iter_mut().enumerate() {
+            *o = offset;
+            for dy in 0..kernel {
+                for dx in 0..kernel {
+                    *o += taps[dy * kernel + dx] * padded[(y + dy) * pitch + x + dx];
+                }
+            }
+        }
+    }
+}
+
+/// Copies a plane into the middle of a zero frame, through `SiLU` if asked.
+fn pad(source: &[f32], (h, w): (usize, usize), frame: usize, activate: bool, padded: &mut [f32]) {
+    let pitch = w + 2 * frame;
+    padded[..frame * pitch].fill(0.0);
+    padded[(h + frame) * pitch..].fill(0.0);
+    simd(|| {
+        for (row, source) in padded[frame * pitch..(h + frame) * pitch].chunks_exact_mut(pitch).zip(source.chunks_exact(w)) {
+            row[..frame].fill(0.0);
+            row[frame + w..].fill(0.0);
+            let inner = &mut row[frame..frame + w];
+            if activate {
+                for (o, s) in inner.iter_mut().zip(source) {
+                    *o = silu_of(*s);
+                }
+            } else {
+                inner.copy_from_slice(source);
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, noise};
+    use super::*;
+
+    #[test]
+    fn depthwise_equals_its_plain_twin() {
+        for (shape, kernel) in [([1, 4, 6, 6], 3), ([2, 6, 5, 17], 5), ([1, 2, 1, 1], 3), ([1, 2, 9, 4], 7)] {
+            let x = noise(1, &shape);
+            let (w, b) = (noise(2, &[shape[1], 1, kernel, kernel]), noise(3, &[shape[1]]));
+            for bias in [None, Some(&b)] {
+                assert_close(&depthwise_conv2d(&x, &w, bias).unwrap(), &depthwise_conv2d_plain(&x, &w, bias).unwrap());
+                assert_close(&gated_depthwise(&x, &w, bias).unwrap(), &gated_depthwise_plain(&x, &w, bias).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn depthwise_equals_candles_grouped_convolution() {
+        let (x, w) = (noise(4, &[1, 5, 8, 7]), noise(5, &[5, 1, 3, 3]));
+        assert_close(&depthwise_conv2d(&x, &w, None).unwrap(), &x.conv2d(&w, 1, 1, 1, 5).unwrap());
+    }
+}

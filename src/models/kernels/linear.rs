@@ -1,0 +1,299 @@
+//! Matrix products with weights of any width: f32, or f16 and bf16 that are widened on the way.
+//!
+//! A few rows (token by token decoding) are dot products straight from the stored weights, bound by memory. Many rows
+//! take the weights in panels, widen a panel if need be, and multiply. Arithmetic is f32 throughout.
+
+use super::matrix::{Mat, Shared};
+use super::{Scratch, Values, is_fast, simd};
+use candle_core::{D, DType, Device, Result, Storage, StorageRef, Tensor, bail};
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+/// Up to so many rows go the way of dot products.
+const FEW_ROWS: usize = 8;
+/// Weight rows of one panel, and input rows of one task.
+const PANEL: usize = 256;
+const ROWS: usize = 1024;
+
+/// x · weightᵀ + bias.
+///
+/// # Shapes
+/// - `x`: `(…, K)`; `weight`: `(N, K)` in f32, f16 or bf16; `bias`: `(N)`; returns `(…, N)` in the type of `x`
+/// # Errors      shapes that do not fit, or the device fails
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    if !is_fast(x) {
+        return linear_plain(x, weight, bias);
+    }
+    let (n, k) = weight.dims2()?;
+    let mut shape = x.dims().to_vec();
+    let Some(last) = shape.last_mut().filter(|last| **last == k) else {
+        bail!("linear {:?} on {:?}", weight.dims(), x.dims());
+    };
+    *last = n;
+    let x = x.contiguous()?;
+    let rows = x.elem_count() / k.max(1);
+    let source = Values::of(&x)?;
+    let mut out = vec![0f32; rows * n];
+    let source = Mat::new(source.as_slice()?, rows, k, k, 1);
+    multiply(source, &Weight::of(weight)?, bias, &Shared::new(&mut out), 0, (n, 1))?;
+    Tensor::from_vec(out, shape, &Device::Cpu)
+}
+
+/// The plain twin of [`linear`]: one candle product, with the weights widened as a whole.
+pub fn linear_plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let weight = weight.to_dtype(x.dtype())?;
+    let k = x.dim(D::Minus1)?;
+    let mut shape = x.dims().to_vec();
+    if let Some(last) = shape.last_mut() {
+        *last = weight.dim(0)?;
+    }
+    let y = x.reshape(((), k))?.matmul(&weight.t()?)?.reshape(shape)?;
+    match bias {
+        Some(bias) => y.broadcast_add(&bias.to_dtype(x.dtype())?),
+        None => Ok(y),
+    }
+}
+
+/// [`linear`] into a map: a 1 x 1 convolution.
+///
+/// # Shapes
+/// - `x`: `(B, N, K)`, or a transposed view of a map `(B, K, N)`; `weight`: `(O, K)`; `bias`: `(O)`; returns `(B, O, N)`
+pub fn linear_to_map(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    if is_fast(x) { strided(x, weight, bias, true) } else { linear_plain(&x.contiguous()?, weight, bias)?.transpose(1, 2)?.contiguous() }
+}
+
+/// [`linear`] from a map to tokens.
+///
+/// # Shapes
+/// - `x`: `(B, K, N)`; `weight`: `(O, K)`; `bias`: `(O)`; returns `(B, N, O)`
+pub fn linear_from_map(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let x = x.transpose(1, 2)?;
+    if is_fast(&x) { strided(&x, weight, bias, false) } else { linear_plain(&x.contiguous()?, weight, bias) }
+}
+
+fn strided(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, to_map: bool) -> Result<Tensor> {
+    let (b, tokens, k) = x.dims3()?;
+    let (o, inner) = weight.dims2()?;
+    if inner != k {
+        bail!("linear {:?} on {:?}", weight.dims(), x.dims());
+    }
+    let x = if x.stride()[1..].contains(&1) { x.clone() } else { x.contiguous()? };
+    let source = Values::of(&x)?;
+    let source = source.as_slice()?;
+    let weight = Weight::of(weight)?;
+    let mut out = vec![0f32; b * o * tokens];
+    let shared = Shared::new(&mut out);
+    for sample in 0..b {
+        let source = Mat::new(&source[sample * x.stride()[0]..], tokens, k, x.stride()[1], x.stride()[2]);
+        multiply(source, &weight, bias, &shared, sample * o * tokens, if to_map { (1, tokens) } else { (o, 1) })?;
+    }
+    Tensor::from_vec(out, if to_map { (b, o, tokens) } else { (b, tokens, o) }, &Device::Cpu)
+}
+
+/// The weights `(N, K)` of a product, as stored.
+pub(super) struct Weight<'a> {
+    storage: StorageRef<'a>,
+    start: usize,
+    n: usize,
+    k: usize,
+}
+
+enum Stored<'a> {
+    F32(&'a [f32]),
+    F16(&'a [f16]),
+    Bf16(&'a [bf16]),
+}
+
+impl<'a> Weight<'a> {
+    /// # Errors   not two-dimensional after flattening the kernel's 1 x 1, not contiguous, or not on the CPU
+    pub fn of(weight: &'a Tensor) -> Result<Self> {
+        let (n, k) = weight.dims2()?;
+        if !weight.is_contiguous() || !matches!(weight.dtype(), DType::F32 | DType::F16 | DType::BF16) {
+            bail!("weights of type {:?} and shape {:?} must be contiguous floats", weight.dtype(), weight.dims());
+        }
+        let (storage, layout) = weight.storage_and_layout();
+        Ok(Self { start: layout.start_offset(), storage, n, k })
+    }
+
+    /// The values, where they are stored in f32.
+    pub fn f32(&self) -> Result<&[f32]> {
+        match self.stored()? {
+            Stored::F32(values) => Ok(values),
+            _ => bail!("expected f32 weights"),
+        }
+    }
+
+    fn stored(&self) -> Result<Stored<'_>> {
+        let Storage::Cpu(cpu) = &*self.storage else { bail!("expected weights on the CPU") };
+        let range = self.start..self.start + self.n * self.k;
+        Ok(match cpu {
+            candle_core::CpuStorage::F32(v) => Stored::F32(&v[range]),
+            candle_core::CpuStorage::F16(v) => Stored::F16(&v[range]),
+            candle_core::CpuStorage::BF16(v) => Stored::Bf16(&v[range]),
+            _ => bail!("expected weights of floats"),
+        })
+    }
+}
+
+/// out[m, n] = sum over k of x[m, k] · weight[n, k], + bias[n]; element (m, n) at `at + m * strides.0 + n * strides.1`.
+pub(super) fn multiply(x: Mat, weight: &Weight, bias: Option<&Tensor>, out: &Shared, at: usize, strides: (usize, usize)) -> Result<()> {
+    let (n, k) = (weight.n, weight.k);
+    let bias = bias.map(|b| b.to_dtype(DType::F32)?.contiguous()).transpose()?;
+    if bias.as_ref().is_some_and(|b| b.dims() != [n]) {
+        bail!("bias {:?} on {n} outputs", bias.as_ref().map(|b| b.dims().to_vec()));
+    }
+    let bias = bias.as_ref().map(Values::of).transpose()?;
+    let bias = bias.as_ref().map(Values::as_slice).transpose()?;
+    let stored = weight.stored()?;
+    if x.rows <= FEW_ROWS && x.col_stride == 1 {
+        few_rows(x, &stored, bias, out, at, strides, n);
+        return Ok(());
+    }
+    let (panels, row_tasks) = (n.div_ceil(PANEL), x.rows.div_ceil(ROWS));
+    // One task takes a panel against a run of rows; a 16-bit panel is widened once and meets all rows.
+    let split_rows = matches!(stored, Stored::F32(_));
+    let tasks = if split_rows { panels * row_tasks } else { panels };
+    (0..tasks).into_par_iter().for_each(|task| {
+        let (panel, row_task) = if split_rows { (task / row_tasks, task % row_tasks) } else { (task, 0) };
+        let (from, row) = (panel * PANEL, row_task * ROWS);
+        let width = PANEL.min(n - from);
+        let rows = if split_rows { ROWS.min(x.rows - row) } else { x.rows };
+        let mut wide = Scratch::new(if split_rows { 0 } else { width * k });
+        let values: &[f32] = match &stored {
+            Stored::F32(v) => &v[from * k..],
+            Stored::F16(v) => {
+                v[from * k..(from + width) * k].convert_to_f32_slice(&mut wide.0[..width * k]);
+                &wide.0
+            }
+            Stored::Bf16(v) => {
+                widen_bf16(&v[from * k..(from + width) * k], &mut wide.0[..width * k]);
+                &wide.0
+            }
+        };
+        let at = at + row * strides.0 + from * strides.1;
+        // SAFETY: tasks differ in their rows or in their columns of the output.
+        unsafe {
+            out.product(at, strides, false, x.rows(row, rows), Mat::new(values, width, k, k, 1).transposed());
+            if let Some(bias) = bias {
+                add_bias(out, at, strides, rows, &bias[from..from + width]);
+            }
+        }
+    });
+    Ok(())
+}
+
+/// # Safety
+/// The elements must belong to the caller alone.
+unsafe fn add_bias(out: &Shared, at: usize, strides: (usize, usize), rows: usize, bias: &[f32]) {
+    if strides.1 == 1 {
+        for row in 0..rows {
+            // SAFETY: a contiguous run of the caller's own elements.
+            let run = unsafe { out.part(at + row * strides.0, bias.len()) };
+            simd(|| run.iter_mut().zip(bias).for_each(|(o, b)| *o += b));
+        }
+    } else {
+        for (column, b) in bias.iter().enumerate() {
+            // SAFETY: as above; with strides (1, plane) a column is contiguous.
+            let run = unsafe { out.part(at + column * strides.1, rows) };
+            simd(|| run.iter_mut().for_each(|o| *o += b));
+        }
+    }
+}
+
+/// Dot products of every weight row with each of a few input rows.
+fn few_rows(x: Mat, stored: &Stored, bias: Option<&[f32]>, out: &Shared, at: usize, strides: (usize, usize), n: usize) {
+    let k = x.cols;
+    let chunk = n.div_ceil(4 * rayon::current_num_threads()).clamp(16, 1024);
+    let min_tasks = if n * k < 1 << 15 { usize::MAX } else { 1 };
+    (0..n.div_ceil(chunk)).into_par_iter().with_min_len(min_tasks).for_each(|task| {
+        simd(|| {
+            for row in task * chunk..((task + 1) * chunk).min(n) {
+                let weights = row * k..(row + 1) * k;
+                for m in 0..x.rows {
+                    let source = &x.data[m * x.row_stride..m * x.row_stride + k];
+                    let sum = match stored {
+                        Stored::F32(v) => dot(source, &v[weights.clone()], |w| w),
+                        Stored::Bf16(v) => dot(source, &v[weights.clone()], widened),
+                        Stored::F16(v) => dot_f16(source, &v[weights.clone()]),
+                    };
+                    // SAFETY: one element per (m, row), and each row belongs to one task.
+                    unsafe { out.part(at + m * strides.0 + row * strides.1, 1)[0] = sum + bias.map_or(0.0, |b| b[row]) };
+                }
+            }
+        });
+    });
+}
+
+/// A bf16 is the upper half of an f32.
+#[inline(always)]
+fn widened(value: bf16) -> f32 {
+    f32::from_bits(u32::from(value.to_bits()) << 16)
+}
+
+fn widen_bf16(from: &[bf16], to: &mut [f32]) {
+    simd(|| {
+        for (t, f) in to.iter_mut().zip(from) {
+            *t = widened(*f);
+        }
+    });
+}
+
+#[inline(always)]
+fn dot<T: Copy>(x: &[f32], w: &[T], wide: impl Fn(T) -> f32) -> f32 {
+    let mut part = [0f32; 32];
+    let (blocks, rest) = x.as_chunks::<32>();
+    let (w_blocks, w_rest) = w.as_chunks::<32>();
+    for (x, w) in blocks.iter().zip(w_blocks) {
+        for i in 0..32 {
+            part[i] += x[i] * wide(w[i]);
+        }
+    }
+    let tail: f32 = rest.iter().zip(w_rest).map(|(x, w)| x * wide(*w)).sum();
+    part.iter().sum::<f32>() + tail
+}
+
+#[inline(always)]
+fn dot_f16(x: &[f32], w: &[f16]) -> f32 {
+    let mut wide = [0f32; 256];
+    let mut sum = 0.0;
+    for (x, w) in x.chunks(256).zip(w.chunks(256)) {
+        w.convert_to_f32_slice(&mut wide[..w.len()]);
+        sum += dot(x, &wide[..x.len()], |w| w);
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, noise};
+    use super::*;
+
+    #[test]
+    fn products_equal_their_plain_twin_for_every_storage_type() {
+        for (rows, n, k) in [(1, 130, 70), (3, 5000, 64), (8, 33, 257), (9, 300, 64), (1500, 600, 48)] {
+            let x = noise(1, &[1, rows, k]);
+            let bias = noise(2, &[n]);
+            for dtype in [DType::F32, DType::F16, DType::BF16] {
+                let weight = noise(3, &[n, k]).to_dtype(dtype).unwrap();
+                for bias in [None, Some(&bias)] {
+                    let plain = linear_plain(&x, &weight, bias).unwrap();
+                    assert_close(&linear(&x, &weight, bias).unwrap(), &plain);
+                    let map = linear_to_map(&x, &weight, bias).unwrap();
+                    assert_close(&map.transpose(1, 2).unwrap(), &plain);
+                    let from = x.transpose(1, 2).unwrap().contiguous().unwrap();
+                    assert_close(&linear_from_map(&from, &weight, bias).unwrap(), &plain);
+                    assert_close(&linear_to_map(&from.transpose(1, 2).unwrap(), &weight, bias).unwrap(), &map);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_slice_of_the_rows_multiplies_like_the_whole() {
+        let (x, weight) = (noise(4, &[2, 40]), noise(5, &[90, 40]));
+        let whole = linear(&x, &weight, None).unwrap().narrow(1, 30, 50).unwrap();
+        assert_close(&linear(&x, &weight.narrow(0, 30, 50).unwrap(), None).unwrap(), &whole);
+        assert!(linear(&x, &noise(6, &[90, 41]), None).is_err());
+    }
+}

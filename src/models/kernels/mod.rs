@@ -1,0 +1,121 @@
+//! Our own operations where candle is slow on the CPU, each beside the plain candle twin that defines it.
+//!
+//! Every public function takes tensors on any device. On the CPU in f32 it runs our kernel; anywhere else it runs
+//! its `*_plain` twin, which is made of ordinary candle operations. The tests of each file hold the two together.
+//!
+//! The kernels are plain loops: [`simd`] compiles them for the best instruction set that the processor has, rayon
+//! spreads them over the cores, and the `gemm` crate multiplies the matrices. `unsafe` stands in `matrix.rs` only.
+
+mod activation;
+mod attention;
+mod conv2d;
+mod depthwise;
+mod linear;
+mod linear_attention;
+mod matrix;
+mod norm;
+
+pub use activation::{gelu_tanh, gelu_tanh_plain, relu, silu, silu_mul, silu_mul_plain, silu_plain};
+pub use attention::{Mask, attention, attention_plain};
+pub use conv2d::{conv2d, conv2d_plain};
+pub use depthwise::{depthwise_conv2d, depthwise_conv2d_plain, gated_depthwise, gated_depthwise_plain};
+pub use linear::{linear, linear_from_map, linear_plain, linear_to_map};
+pub use linear_attention::{linear_attention, linear_attention_plain};
+pub use norm::{
+    add_scaled, add_scaled_plain, channel_rms_norm, channel_rms_norm_plain, layer_norm, layer_norm_modulate, layer_norm_modulate_plain,
+    layer_norm_plain, rms_norm, rms_norm_plain,
+};
+
+use candle_core::{DType, Device, Result, Storage, StorageRef, Tensor, bail};
+
+/// True where our kernels apply.
+fn is_fast(x: &Tensor) -> bool {
+    matches!(x.device(), Device::Cpu) && x.dtype() == DType::F32
+}
+
+/// Runs a loop compiled for the best instruction set of this processor.
+///
+/// The loop must be inlined into the closure to be compiled that way, hence `#[inline(always)]` on its parts.
+#[inline]
+fn simd<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
+}
+
+/// The f32 values of a CPU tensor, from its first element on; strides are the tensor's.
+struct Values<'a> {
+    storage: StorageRef<'a>,
+    start: usize,
+}
+
+impl<'a> Values<'a> {
+    fn of(tensor: &'a Tensor) -> Result<Self> {
+        let (storage, layout) = tensor.storage_and_layout();
+        if !matches!(&*storage, Storage::Cpu(_)) || tensor.dtype() != DType::F32 {
+            bail!("expected f32 values on the CPU, found {:?} on {:?}", tensor.dtype(), tensor.device());
+        }
+        let start = layout.start_offset();
+        Ok(Self { storage, start })
+    }
+
+    fn as_slice(&self) -> Result<&[f32]> {
+        match &*self.storage {
+            Storage::Cpu(cpu) => Ok(&cpu.as_slice::<f32>()?[self.start..]),
+            _ => bail!("expected values on the CPU"),
+        }
+    }
+}
+
+/// A buffer of this thread, lent out and kept for the next time. Its content is undefined but initialised.
+struct Scratch(Vec<f32>);
+
+thread_local! {
+    static SPARE: std::cell::RefCell<Vec<Vec<f32>>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+impl Scratch {
+    fn new(len: usize) -> Self {
+        let mut buffer = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
+        if buffer.len() < len {
+            buffer.resize(len, 0.0);
+        }
+        Self(buffer)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let buffer = std::mem::take(&mut self.0);
+        // A few megabytes per thread stay; a rare huge buffer goes back to the system.
+        if buffer.len() <= 8 << 20 {
+            SPARE.with_borrow_mut(|spare| spare.push(buffer));
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+    /// Values in [-1, 1), the same on every machine.
+    pub fn noise(seed: u64, shape: &[usize]) -> Tensor {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| (rng.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0).collect();
+        Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    }
+
+    /// |a - b| / |b| in the L2 norm.
+    pub fn distance(a: &Tensor, b: &Tensor) -> f64 {
+        assert_eq!(a.dims(), b.dims());
+        let (a, b) = (a.to_dtype(DType::F64).unwrap(), b.to_dtype(DType::F64).unwrap());
+        let norm = |t: Tensor| t.sqr().unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap().sqrt();
+        norm((a - &b).unwrap()) / norm(b).max(1e-30)
+    }
+
+    #[track_caller]
+    pub fn assert_close(fast: &Tensor, plain: &Tensor) {
+        let d = distance(fast, plain);
+        assert!(d < 2e-6, "relative distance {d:.2e}");
+    }
+}

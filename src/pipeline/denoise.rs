@@ -1,0 +1,94 @@
+//! The diffusion stage: from noise to latents.
+
+use super::condition::Conditions;
+use super::load::Configs;
+use super::preview::{Latents, PreviewMap};
+use super::scheduler::Schedule;
+use super::watch::{Branch, Watch};
+use super::{Preview, Request, Result, Stage};
+use crate::models::Probe;
+use crate::models::sana::SanaTransformer2D;
+use candle_core::{DType, Tensor};
+use std::sync::Arc;
+
+/// Runs the Euler steps with guidance, the branches without and with the request side by side.
+///
+/// Returns the latents after every step. Keys, values and times are computed once; `plain` computes them at every step.
+///
+/// # Shapes
+/// - `noise`: `(1, C, h, w)` f32; `reference`: scaled latents of the same shape, laid beside the noise; returns `(1, C, h, w)` f32
+/// # Errors      cancelled, or the device fails
+/// # Source      BLIP3o-NEXT `blip3o_qwen_inference.py`, diffusers 0.34 `FlowMatchEulerDiscreteScheduler.step`
+pub fn denoise(
+    sana: &SanaTransformer2D,
+    configs: &Configs,
+    conditions: &Conditions,
+    noise: &Tensor,
+    reference: Option<&Tensor>,
+    map: Option<&Arc<PreviewMap>>,
+    request: &Request,
+    watch: &mut Watch,
+) -> Result<Vec<Tensor>> {
+    let recipe = &request.recipe;
+    let schedule = Schedule::new(recipe.steps, configs.shift);
+    let (_, channels, _, width) = noise.dims4()?;
+    let dtype = sana.dtype();
+    watch.dump("noise", noise)?;
+    watch.dump("dit.sigmas", &Tensor::new(schedule.sigmas.as_slice(), noise.device())?)?;
+    watch.dump("dit.timesteps", &Tensor::new(schedule.timesteps.as_slice(), noise.device())?)?;
+    watch.start(Stage::Denoise, recipe.steps);
+    let contexts = |watch: &mut Watch| -> Result<_> {
+        let mut branch = Branch::default();
+        let null = sana.context(&conditions.null, &mut branch.watching(watch))?;
+        let cond = sana.context(&conditions.cond, &mut branch.watching(watch))?;
+        branch.dump(watch)?;
+        Ok((null, cond))
+    };
+    let once = contexts(watch)?;
+    let times = sana.timesteps(&schedule.timesteps)?;
+    if watch.dumps() {
+        let both = |t: &Tensor| Tensor::cat(&[t, t], 0);
+        watch.dump("dit.0.time", &both(&times.modulation(0)?.flatten_all()?.unsqueeze(0)?)?)?;
+        watch.dump("dit.0.time.1", &both(&times.embedding(0)?)?)?;
+    }
+    let reference = reference.map(|r| r.to_dtype(dtype)).transpose()?;
+    let mut x = noise.to_dtype(DType::F32)?;
+    let mut path = Vec::with_capacity(recipe.steps);
+    for step in 0..recipe.steps {
+        watch.pulse()?;
+        let current = x.to_dtype(dtype)?;
+        let input = match &reference {
+            None => current,
+            Some(reference) if configs.noise_by_channel() => Tensor::cat(&[&current, reference], 1)?,
+            Some(reference) => Tensor::cat(&[&current, reference], 3)?,
+        };
+        let input = Tensor::cat(&[&input, &input], 0)?; // (2, C, h, w or 2w)
+        let mut places = watch.in_step(step);
+        let v = if request.plain {
+            let again = contexts(&mut Watch::silent())?;
+            let now = sana.timesteps(&schedule.timesteps[step..=step])?;
+            sana.forward(&input, &[&again.0, &again.1], &now, 0, &mut places)?
+        } else {
+            sana.forward(&input, &[&once.0, &once.1], &times, step, &mut places)?
+        };
+        let v = v.narrow(1, 0, channels)?.narrow(3, 0, width)?.to_dtype(DType::F32)?;
+        let (uncond, cond) = (v.narrow(0, 0, 1)?, v.narrow(0, 1, 1)?);
+        let guided = (&uncond + ((&cond - &uncond)? * f64::from(recipe.guidance))?)?;
+        let predicted = (&x - (&guided * f64::from(schedule.sigmas[step]))?)?;
+        // Rounded to the model's type after each step, as the reference does it; nothing happens in f32.
+        x = (&x + (&guided * f64::from(schedule.delta(step)))?)?.to_dtype(dtype)?.to_dtype(DType::F32)?;
+        if watch.dumps() {
+            for (name, tensor) in [("uncond", &uncond), ("cond", &cond), ("guided", &guided), ("latents", &x)] {
+                watch.dump(&format!("dit.{step}.{name}"), tensor)?;
+            }
+        }
+        if let Some(map) = map {
+            let latents = Latents::from_tensor(&predicted)?;
+            watch.preview(Preview { step: step + 1, steps: recipe.steps, latents, map: map.clone() });
+        }
+        path.push(x.clone());
+        watch.step(Stage::Denoise, step + 1, recipe.steps);
+    }
+    watch.finish(Stage::Denoise);
+    Ok(path)
+}

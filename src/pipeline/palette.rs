@@ -1,0 +1,56 @@
+//! Colours for the tokens of a blueprint: codes that the language model takes for alike look alike.
+
+use super::Result;
+use candle_core::{DType, Device, Tensor};
+
+/// One colour per code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Palette(pub Vec<[u8; 3]>);
+
+/// Codes that the directions are found from.
+const SAMPLE: usize = 2048;
+
+impl Palette {
+    /// The three main directions of the image tokens' embeddings, as red, green and blue.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `(codes, width)`
+    /// # Errors      the device fails
+    pub fn of(embeddings: &Tensor) -> Result<Self> {
+        let table = embeddings.to_dtype(DType::F32)?.to_device(&Device::Cpu)?;
+        let (codes, width) = table.dims2()?;
+        let rows: Vec<Vec<f32>> = table.to_vec2()?;
+        let mean: Vec<f32> = (0..width).map(|c| rows.iter().map(|r| r[c]).sum::<f32>() / codes as f32).collect();
+        let centred = |r: &[f32]| -> Vec<f32> { r.iter().zip(&mean).map(|(v, m)| v - m).collect() };
+        let sample: Vec<Vec<f32>> = rows.iter().step_by(codes.div_ceil(SAMPLE).max(1)).map(|r| centred(r)).collect();
+        let mut directions: Vec<Vec<f32>> = Vec::new();
+        for axis in 0..3 {
+            // Power iteration from a fixed start, without the directions that are known.
+            let mut d: Vec<f32> = (0..width).map(|i| (((i * 7919 + axis * 104_729) % 1009) as f32 / 1009.0) - 0.5).collect();
+            for _ in 0..24 {
+                let mut next = vec![0f32; width];
+                for row in &sample {
+                    let along = dot(row, &d);
+                    next.iter_mut().zip(row).for_each(|(n, v)| *n += along * v);
+                }
+                for known in &directions {
+                    let along = dot(&next, known);
+                    next.iter_mut().zip(known).for_each(|(n, k)| *n -= along * k);
+                }
+                let norm = dot(&next, &next).sqrt().max(1e-20);
+                d = next.into_iter().map(|v| v / norm).collect();
+            }
+            directions.push(d);
+        }
+        let spread: Vec<f32> = directions.iter().map(|d| (sample.iter().map(|r| dot(r, d).powi(2)).sum::<f32>() / sample.len().max(1) as f32).sqrt().max(1e-12)).collect();
+        let colour = |row: &Vec<f32>| {
+            let row = centred(row);
+            std::array::from_fn(|i| (128.0 + 62.0 * dot(&row, &directions[i]) / spread[i]).clamp(16.0, 240.0) as u8)
+        };
+        Ok(Self(rows.iter().map(colour).collect()))
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}

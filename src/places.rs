@@ -1,0 +1,20 @@
+//! Where things are kept. `PENTIMENTO_HOME` puts all of it into one folder, for tests and portable use.
+
+use std::path::PathBuf;
+
+fn place(name: &str, of: impl FnOnce(&directories::ProjectDirs) -> PathBuf) -> Option<PathBuf> {
+    match std::env::var_os("PENTIMENTO_HOME").filter(|home| !home.is_empty()) {
+        Some(home) => Some(PathBuf::from(home).join(name)),
+        None => directories::ProjectDirs::from("", "", "pentimento").as_ref().map(of),
+    }
+}
+
+/// What can be made again at any time: preview maps.
+pub fn cache() -> Option<PathBuf> {
+    place("cache", |dirs| dirs.cache_dir().to_owned())
+}
+
+/// Settings of the window.
+pub fn settings() -> Option<PathBuf> {
+    place("config", |dirs| dirs.config_dir().to_owned())
+}

@@ -1,0 +1,139 @@
+//! The plain words that every room shares: what a picture is made from.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Which model.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelId {
+    /// The very small model inside the program.
+    Nano,
+    /// A checkpoint folder in the official layout.
+    Folder(PathBuf),
+}
+
+impl ModelId {
+    /// `nano`, or a folder.
+    pub fn parse(text: &str) -> Self {
+        if text == "nano" { Self::Nano } else { Self::Folder(PathBuf::from(text)) }
+    }
+
+    /// A short name for a person: `nano`, or the folder's own name.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Nano => "nano".to_owned(),
+            Self::Folder(path) => path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned()),
+        }
+    }
+}
+
+/// Width and height in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Size {
+    pub width: u32,
+    pub height: u32,
+}
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} x {}", self.width, self.height)
+    }
+}
+
+/// How the blueprint's tokens are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    /// Always the likeliest token; the other fields but the last three then mean nothing.
+    pub greedy: bool,
+    pub temperature: f32,
+    /// Only the k likeliest tokens; 0: all.
+    pub top_k: usize,
+    /// Only the likeliest tokens that make up this share of the probability; 1: all.
+    pub top_p: f32,
+    /// Draw from the image tokens alone instead of the whole vocabulary.
+    pub image_tokens_only: bool,
+    /// Go on after a token that ends a text.
+    pub ignore_eos: bool,
+    /// `None`: as many as the model's picture has.
+    pub max_new_tokens: Option<usize>,
+}
+
+impl Default for Sampling {
+    /// The official settings: temperature 1, top-k 1200, top-p 0.95 over the whole vocabulary.
+    fn default() -> Self {
+        Self { greedy: false, temperature: 1.0, top_k: 1200, top_p: 0.95, image_tokens_only: false, ignore_eos: false, max_new_tokens: None }
+    }
+}
+
+/// What the blueprint's place holds in the branch without a condition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NullAr {
+    /// What the connector makes of zeros: official.
+    #[default]
+    ConnectorOfZeros,
+    /// Plain zeros: what edit training used.
+    Zeros,
+}
+
+/// What the reference picture's place holds in the branch without a condition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NullVae {
+    /// Plain zeros: official.
+    #[default]
+    Zeros,
+    /// What the connector makes of zeros.
+    ConnectorOfZeros,
+    /// The reference itself, so that guidance strengthens the instruction alone.
+    Keep,
+}
+
+/// Everything that a picture follows from, besides the picture that it may start from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    pub model: ModelId,
+    /// A caption, or the instruction of an edit.
+    pub prompt: String,
+    /// Seed of the composition: the blueprint's tokens, and the noise unless `finish_seed` says otherwise.
+    pub seed: u64,
+    /// Seed of the finish: the noise alone.
+    pub finish_seed: Option<u64>,
+    pub steps: usize,
+    pub guidance: f32,
+    /// `None`: the model's own size. Edits always have that.
+    pub size: Option<Size>,
+    pub sampling: Sampling,
+    pub null_ar: NullAr,
+    pub null_vae: NullVae,
+}
+
+impl Recipe {
+    /// The official settings for a prompt.
+    pub fn new(model: ModelId, prompt: impl Into<String>) -> Self {
+        Self {
+            model,
+            prompt: prompt.into(),
+            seed: 0,
+            finish_seed: None,
+            steps: 30,
+            guidance: 2.0,
+            size: None,
+            sampling: Sampling::default(),
+            null_ar: NullAr::default(),
+            null_vae: NullVae::default(),
+        }
+    }
+
+    /// The seed of the noise.
+    pub fn noise_seed(&self) -> u64 {
+        self.finish_seed.unwrap_or(self.seed)
+    }
+
+    /// The recipe of the n-th variation: its seeds are n higher.
+    #[must_use]
+    pub fn variation(&self, n: u64) -> Self {
+        Self { seed: self.seed.wrapping_add(n), finish_seed: self.finish_seed.map(|s| s.wrapping_add(n)), ..self.clone() }
+    }
+}
