@@ -22,7 +22,7 @@ impl Linear {
     /// A 1 x 1 convolution: `weight` is `(outputs, inputs, 1, 1)`.
     pub fn pointwise(inputs: usize, outputs: usize, bias: bool, vb: &VarBuilder) -> Result<Self> {
         let bias = bias.then(|| exact(vb, outputs, "bias")).transpose()?;
-        let weight = vb.get((outputs, inputs, 1, 1), "weight")?.reshape((outputs, inputs))?;
+        let weight = vb.get((outputs, inputs, 1, 1), "weight")?.squeeze(3)?.squeeze(2)?;
         Ok(Self { weight, bias })
     }
 

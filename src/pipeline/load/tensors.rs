@@ -35,6 +35,20 @@ impl Bytes {
             Self::Embedded(bytes) => bytes,
         }
     }
+
+    /// Lets the system take back the pages of a range that has been copied; they are read again when needed.
+    fn forget(&self, range: &Range<usize>) {
+        #[cfg(unix)]
+        if let Self::Mapped(map) = self {
+            // SAFETY: the map is read-only and of a file, so that dropped pages come back with the same content.
+            let dropped = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len()) };
+            if let Err(error) = dropped {
+                tracing::debug!("pages are kept: {error}");
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = range;
+    }
 }
 
 /// One tensor in a file.
@@ -62,6 +76,7 @@ impl Entry {
             (from, to) if from == to => Tensor::from_raw_buffer(raw, from, &self.shape, &Device::Cpu)?,
             (from, to) => Tensor::from_vec(widened(raw, from)?, self.shape.as_slice(), &Device::Cpu)?.to_dtype(to)?,
         };
+        self.bytes.forget(&self.range);
         tensor.to_device(device)
     }
 }

@@ -1,0 +1,313 @@
+//! Times the stages with random weights and prints one JSON object per line, in the words of the PyTorch reference's
+//! benchmark (`tests/golden/reference/bench_reference.py`), so that `side_by_side.py` can set the two beside each other.
+//!
+//!     cargo bench --profile dev --bench stages -- --size full --stage all --threads 2 --runs 5
+//!
+//! `median_s` and `min_s` are wall time, `cpu_s` processor time over all threads. One layer is timed at full size;
+//! `stage_s` is its time by the number of layers.
+
+use candle_core::{DType, Device, Result, Shape, Tensor};
+use candle_nn::VarBuilder;
+use candle_nn::var_builder::SimpleBackend;
+use clap::{Parser, ValueEnum};
+use pentimento::models::dc_ae::{self, BlockType, Strips};
+use pentimento::models::layers::Linear;
+use pentimento::models::qwen3::{self, KvCache, Qwen3};
+use pentimento::models::sana::{self, Condition, SanaTransformer2D};
+use pentimento::models::siglip::{self, SiglipVisionTransformer};
+use pentimento::models::ta_tok;
+use pentimento::pipeline::{Rng, Stream, memory};
+use serde_json::json;
+use std::time::Instant;
+
+#[derive(Parser)]
+struct Arguments {
+    #[arg(long, value_enum, default_value_t = Size::Small)]
+    size: Size,
+    #[arg(long, value_enum, default_value_t = Stage::All)]
+    stage: Stage,
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// Type that matrices are stored in; arithmetic is f32
+    #[arg(long, default_value = "f32")]
+    dtype: String,
+    /// Cached tokens, and the length of the prefill
+    #[arg(long, default_value_t = 800)]
+    context: usize,
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Size {
+    Small,
+    Full,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    Ar,
+    Dit,
+    Vae,
+    Encode,
+    Vision,
+    All,
+}
+
+/// Random values of any shape, scaled so that activations stay tame.
+struct RandomWeights;
+
+fn random(shape: &[usize], scale: f32) -> Result<Tensor> {
+    // A short stretch of noise over and over: quick to make, and no zeros, denormals or special values.
+    let noise = Rng::new(1, Stream::Noise).noise(1 << 14);
+    let count: usize = shape.iter().product();
+    let values: Vec<f32> = (0..count).map(|i| noise[(i ^ (i >> 14)) & 0x3fff] * scale).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu)
+}
+
+impl SimpleBackend for RandomWeights {
+    fn get(&self, shape: Shape, _: &str, _: candle_nn::Init, dtype: DType, _: &Device) -> Result<Tensor> {
+        let dims = shape.dims();
+        let inputs: usize = dims.iter().skip(1).product();
+        let tensor = if dims.len() > 1 { random(dims, (inputs as f32).powf(-0.5))? } else { (random(dims, 0.1)? + 1.0)? };
+        tensor.to_dtype(dtype)
+    }
+
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
+        candle_core::bail!("{name} without a shape")
+    }
+
+    fn contains_tensor(&self, _: &str) -> bool {
+        true
+    }
+}
+
+/// Processor time of this process so far, in seconds.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+struct Bench {
+    arguments: Arguments,
+    dtype: DType,
+}
+
+impl Bench {
+    fn wants(&self, stage: Stage) -> bool {
+        self.arguments.stage == Stage::All || self.arguments.stage == stage
+    }
+
+    fn vb(&self) -> VarBuilder<'static> {
+        VarBuilder::from_backend(Box::new(RandomWeights), self.dtype, Device::Cpu)
+    }
+
+    /// Runs once to warm up, then `runs` times. Processor time is taken over all runs, its clock being coarse.
+    fn report(&self, what: &str, layers: usize, runs: usize, mut work: impl FnMut() -> Result<()>) -> Result<()> {
+        work()?;
+        let mut wall = Vec::new();
+        let cpu = cpu_seconds();
+        for _ in 0..runs.max(1) {
+            let start = Instant::now();
+            work()?;
+            wall.push(start.elapsed().as_secs_f64());
+        }
+        let cpu = (cpu_seconds() - cpu) / wall.len() as f64;
+        wall.sort_by(f64::total_cmp);
+        let (median, min) = (wall[wall.len() / 2], wall[0]);
+        let size = if self.arguments.size == Size::Full { "full" } else { "small" };
+        println!(
+            "{}",
+            json!({"size": size, "dtype": self.arguments.dtype, "threads": self.arguments.threads, "what": what, "median_s": median, "min_s": min,
+                   "cpu_s": cpu, "runs": wall.len(), "layers": layers, "stage_s": median * layers as f64})
+        );
+        Ok(())
+    }
+}
+
+struct Sizes {
+    lm: qwen3::Config,
+    layers: usize,
+    rows: usize,
+    sana: sana::Config,
+    blocks: usize,
+    vae: dc_ae::Config,
+    tower: ta_tok::Config,
+}
+
+fn sizes(size: Size) -> Sizes {
+    let full = size == Size::Full;
+    let pick = |small: usize, large: usize| if full { large } else { small };
+    let (heads, width) = (pick(8, 70), 32);
+    let inner = heads * width;
+    let (r, e) = (BlockType::ResBlock, BlockType::EfficientViTBlock);
+    let types = if full { vec![r, r, r, e, e, e] } else { vec![r, r, r, e, e] };
+    let channels = if full { vec![128, 256, 512, 512, 1024, 1024] } else { vec![32, 64, 64, 128, 128] };
+    let multiscales: Vec<Vec<usize>> = types.iter().map(|t| if *t == e { vec![5] } else { vec![] }).collect();
+    Sizes {
+        lm: qwen3::Config {
+            vocab_size: 64,
+            hidden_size: pick(256, 2048),
+            intermediate_size: pick(768, 6144),
+            num_hidden_layers: 1,
+            num_attention_heads: pick(4, 16),
+            num_key_value_heads: pick(2, 8),
+            head_dim: pick(64, 128),
+            rms_norm_eps: 1e-6,
+            rope_theta: 1e6,
+            tie_word_embeddings: true,
+        },
+        layers: pick(6, 28),
+        rows: pick(2000 + 26 + 5 + 1024, 217_210),
+        sana: sana::Config {
+            in_channels: 32,
+            out_channels: 32,
+            num_layers: 1,
+            num_attention_heads: heads,
+            attention_head_dim: width,
+            num_cross_attention_heads: pick(4, 20),
+            cross_attention_head_dim: pick(64, 112),
+            cross_attention_dim: inner,
+            caption_channels: inner,
+            mlp_ratio: 2.5,
+            sample_size: pick(16, 32),
+            interpolation_scale: None,
+            qk_norm: Some("rms_norm_across_heads".to_owned()),
+            norm_eps: 1e-6,
+            attention_bias: false,
+            guidance_embeds: false,
+            patch_size: 1,
+            norm_elementwise_affine: false,
+        },
+        blocks: pick(4, 20),
+        vae: dc_ae::Config {
+            in_channels: 3,
+            latent_channels: 32,
+            attention_head_dim: pick(16, 32),
+            encoder_block_types: types.clone(),
+            decoder_block_types: types,
+            encoder_block_out_channels: channels.clone(),
+            decoder_block_out_channels: channels,
+            encoder_layers_per_block: if full { vec![2, 2, 2, 3, 3, 3] } else { vec![1, 1, 1, 2, 2] },
+            decoder_layers_per_block: if full { vec![3; 6] } else { vec![2, 1, 1, 2, 2] },
+            encoder_qkv_multiscales: multiscales.clone(),
+            decoder_qkv_multiscales: multiscales,
+            downsample_block_type: "Conv".to_owned(),
+            upsample_block_type: "interpolate".to_owned(),
+            scaling_factor: 1.0,
+            shift_factor: None,
+        },
+        tower: ta_tok::Config {
+            vision: siglip::Config {
+                hidden_size: pick(144, 1152),
+                intermediate_size: pick(400, 4304),
+                num_hidden_layers: pick(6, 27),
+                num_attention_heads: pick(6, 16),
+                image_size: pick(112, 384),
+                patch_size: 14,
+                layer_norm_eps: 1e-6,
+            },
+            select_layer_id: -2,
+            bottleneck_dim: pick(96, 1536),
+            codebook_size: pick(1024, 65_536),
+            l2_normalized: true,
+        },
+    }
+}
+
+fn ar(bench: &Bench, sizes: &Sizes) -> Result<()> {
+    let context = bench.arguments.context;
+    let lm = Qwen3::new(&sizes.lm, &bench.vb())?;
+    let ids = Tensor::from_vec((0..context as u32).map(|i| i % 64).collect(), (1, context), &Device::Cpu)?;
+    bench.report("lm layer, prefill", sizes.layers, bench.arguments.runs, || lm.forward(&ids, &mut KvCache::new(context), &mut ()).map(drop))?;
+    let mut cache = KvCache::new(context + 1);
+    lm.forward(&ids, &mut cache, &mut ())?;
+    let one = Tensor::new(&[[5u32]], &Device::Cpu)?;
+    bench.report("lm layer, decode 1 token", sizes.layers, bench.arguments.runs * 4, || {
+        cache.truncate(context);
+        lm.forward(&one, &mut cache, &mut ()).map(drop)
+    })?;
+    drop(lm);
+    let head = Linear::new(sizes.lm.hidden_size, sizes.rows, false, &bench.vb())?;
+    let hidden = random(&[1, sizes.lm.hidden_size], 1.0)?;
+    bench.report("lm head, 1 token", 1, bench.arguments.runs, || head.forward(&hidden).map(drop))
+}
+
+fn dit(bench: &Bench, sizes: &Sizes) -> Result<()> {
+    let transformer = SanaTransformer2D::new(&sizes.sana, &bench.vb())?;
+    let (side, width) = (sizes.sana.sample_size, sizes.sana.caption_channels);
+    let grid = sizes.tower.vision.grid().pow(2) + 1;
+    let times = transformer.timesteps(&[500.0])?;
+    for (label, columns, tokens, counts) in [("t2i", side, grid, vec![grid]), ("edit, noise and cross", 2 * side, grid + side * side, vec![grid, side * side])] {
+        let latents = random(&[2, 32, side, columns], 1.0)?;
+        let cond = Condition::new(random(&[1, tokens, width], 1.0)?);
+        let null = Condition::repeated(random(&[1, counts.len(), width], 1.0)?, counts);
+        let (cond, null) = (transformer.context(&cond, &mut ())?, transformer.context(&null, &mut ())?);
+        bench.report(&format!("sana block, {label}"), sizes.blocks, bench.arguments.runs, || {
+            transformer.forward(&latents, &[&null, &cond], &times, 0, &mut ()).map(drop)
+        })?;
+        // The reference's way: every token of both branches.
+        bench.report(&format!("sana block, {label}, plain cross-attention"), sizes.blocks, bench.arguments.runs, || {
+            transformer.forward(&latents, &[&cond, &cond], &times, 0, &mut ()).map(drop)
+        })?;
+    }
+    Ok(())
+}
+
+fn autoencoder(bench: &Bench, sizes: &Sizes) -> Result<()> {
+    let runs = (bench.arguments.runs / 3).max(1);
+    let side = sizes.sana.sample_size;
+    if bench.wants(Stage::Vae) {
+        let decoder = dc_ae::Decoder::new(&sizes.vae, &bench.vb())?;
+        let latents = random(&[1, 32, side, side], 1.0)?;
+        bench.report("vae decode", 1, runs, || decoder.forward(&latents, Strips::DEFAULT, &mut ()).map(drop))?;
+    }
+    if bench.wants(Stage::Encode) {
+        let encoder = dc_ae::Encoder::new(&sizes.vae, &bench.vb())?;
+        let pixels = side * sizes.vae.compression();
+        let picture = random(&[1, 3, pixels, pixels], 1.0)?;
+        bench.report("vae encode", 1, runs, || encoder.forward(&picture, &mut ()).map(drop))?;
+    }
+    Ok(())
+}
+
+fn vision(bench: &Bench, sizes: &Sizes) -> Result<()> {
+    let side = sizes.tower.vision.image_size;
+    let picture = random(&[1, 3, side, side], 1.0)?;
+    // All layers, as the reference's benchmark runs them, though the last is not needed.
+    let tower = SiglipVisionTransformer::new(&sizes.tower.vision, sizes.tower.vision.num_hidden_layers, &bench.vb())?;
+    bench.report("siglip forward", 1, (bench.arguments.runs / 2).max(1), || tower.forward(&picture, &mut ()).map(drop))?;
+    drop(tower);
+    let shallow = ta_tok::Config { select_layer_id: 0, ..sizes.tower.clone() };
+    let quantiser = ta_tok::TaTok::new(&shallow, &bench.vb())?;
+    bench.report("codebook projection and lookup", 1, 1, || quantiser.forward(&picture, &mut ()).map(drop))
+}
+
+fn main() -> Result<()> {
+    memory::tune_allocator();
+    let arguments = Arguments::parse();
+    let dtype = match arguments.dtype.as_str() {
+        "f32" => DType::F32,
+        "bf16" => DType::BF16,
+        "f16" => DType::F16,
+        other => candle_core::bail!("unknown type {other}"),
+    };
+    rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build_global().map_err(candle_core::Error::wrap)?;
+    let bench = Bench { arguments, dtype };
+    let sizes = sizes(bench.arguments.size);
+    if bench.wants(Stage::Ar) {
+        ar(&bench, &sizes)?;
+    }
+    if bench.wants(Stage::Dit) {
+        dit(&bench, &sizes)?;
+    }
+    autoencoder(&bench, &sizes)?;
+    if bench.wants(Stage::Vision) {
+        vision(&bench, &sizes)?;
+    }
+    Ok(())
+}

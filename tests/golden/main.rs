@@ -1,0 +1,278 @@
+//! Parity with the PyTorch reference on recorded cases (made by `record.py`), and two canaries that must fail.
+
+mod checkpoint;
+mod torch_random;
+
+use candle_core::{DType, Tensor};
+use pentimento::imaging;
+use pentimento::pipeline::load::Misfits;
+use pentimento::pipeline::{self, Dump, Engine, Made, Observer, Outcome, Request, Settings, load};
+use pentimento::recipe::{ModelId, NullAr, NullVae, Recipe};
+use safetensors::SafeTensors;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// The tolerances, all of them.
+mod tolerance {
+    /// |ours - theirs| / |theirs| in the L2 norm, of floats. Rounding gives about 5e-6.
+    pub const RELATIVE: f64 = 1e-4;
+    /// The largest difference of a byte of the picture, out of 255.
+    pub const PICTURE: f64 = 2.0;
+    // Integers (ids, tokens, codes) are equal.
+}
+
+/// Tensors that every dump must have, besides those of pictures and blocks.
+const ALWAYS: [&str; 14] = [
+    "prompt.ids", "ar.generated", "ar.logits.0", "ar.layer.0", "ar.final", "cond.hidden", "cond.ar", "cond.ar_null",
+    "cond.encoder_hidden_states", "dit.timesteps", "dit.0.block.0", "dit.0.latents", "vae.input", "image",
+];
+const WITH_PICTURE: [&str; 3] = ["vision.pixels", "vision.selected", "vision.indices"];
+const WITH_LATENTS: [&str; 2] = ["ref.pixels", "ref.latents"];
+
+/// Gathers the dump of a run.
+#[derive(Default)]
+struct Gather(Dump);
+
+impl Observer for Gather {
+    fn dump(&mut self) -> Option<&mut Dump> {
+        Some(&mut self.0)
+    }
+}
+
+fn cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/cases")
+}
+
+fn read_case(name: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(cases().join(format!("{name}.json"))).unwrap()).unwrap()
+}
+
+fn recorded(name: &str) -> Vec<u8> {
+    std::fs::read(cases().join(format!("{name}.safetensors"))).unwrap()
+}
+
+/// The checkpoint of a case in a folder that goes with the guard.
+fn folder(name: &str, case: &Value, change: impl FnOnce(&mut checkpoint::Weights)) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut weights = checkpoint::weights(case);
+    change(&mut weights);
+    let tokenizer = cases().join(format!("{}.tokenizer.json", case["size"].as_str().unwrap()));
+    checkpoint::write(case, &weights, &tokenizer, folder.path());
+    let pth = cases().join(format!("{name}.ta_tok.pth"));
+    if pth.exists() {
+        std::fs::copy(pth, folder.path().join("ta_tok.pth")).unwrap();
+    }
+    folder
+}
+
+/// The request that a case was recorded with.
+fn request(model: ModelId, case: &Value, reference: &SafeTensors) -> Request {
+    let mut recipe = Recipe::new(model, case["prompt"].as_str().unwrap());
+    recipe.sampling.greedy = true;
+    let mut arguments = case["run"].as_array().unwrap().iter().map(|a| a.as_str().unwrap());
+    while let Some(name) = arguments.next() {
+        let mut value = || arguments.next().unwrap();
+        match name {
+            "--steps" => recipe.steps = value().parse().unwrap(),
+            "--guidance" => recipe.guidance = value().parse().unwrap(),
+            "--image-tokens-only" => recipe.sampling.image_tokens_only = true,
+            "--ignore-eos" => recipe.sampling.ignore_eos = true,
+            "--null-ar" => recipe.null_ar = if value() == "zeros" { NullAr::Zeros } else { NullAr::ConnectorOfZeros },
+            "--null-vae" => {
+                recipe.null_vae = match value() {
+                    "zeros" => NullVae::Zeros,
+                    "keep" => NullVae::Keep,
+                    _ => NullVae::ConnectorOfZeros,
+                }
+            }
+            other => panic!("the argument {other} is not known to the test"),
+        }
+    }
+    let noise = reference.tensor("noise").unwrap();
+    let mut request = Request::new(recipe);
+    request.noise = Some(floats(&noise).iter().map(|v| *v as f32).collect());
+    request.reference = case["picture"].as_str().map(|name| imaging::open(&cases().join(format!("{name}.png"))).unwrap());
+    request
+}
+
+/// The size that the noise of a case asks for.
+fn with_size(mut request: Request, engine: &Engine, reference: &SafeTensors) -> Request {
+    let noise = reference.tensor("noise").unwrap();
+    let f = engine.checkpoint().configs.vae.compression() as u32;
+    let side = |i: usize| noise.shape()[i] as u32 * f;
+    request.recipe.size = Some(pentimento::recipe::Size { width: side(3), height: side(2) });
+    request
+}
+
+fn floats(view: &safetensors::tensor::TensorView) -> Vec<f64> {
+    let data = view.data();
+    match view.dtype() {
+        safetensors::Dtype::F32 => data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b).into()).collect(),
+        safetensors::Dtype::I64 => data.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b) as f64).collect(),
+        safetensors::Dtype::U8 => data.iter().map(|b| f64::from(*b)).collect(),
+        other => panic!("{other:?} in a recorded dump"),
+    }
+}
+
+/// Our values at the places that were recorded.
+fn thinned(ours: &Tensor, recorded: usize, case: &Value) -> Vec<f64> {
+    let all: Vec<f64> = ours.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap();
+    if all.len() == recorded {
+        return all;
+    }
+    let stride = case["stride"].as_u64().unwrap() as usize;
+    (0..recorded).map(|i| all[i * stride % all.len()]).collect()
+}
+
+/// What is out of tolerance: a line each. Prints the worst of every case.
+fn compare(name: &str, case: &Value, reference: &SafeTensors, dump: &Dump) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut worst = (0.0, String::new());
+    let mut compared = 0;
+    for (tensor, view) in reference.tensors() {
+        let Some(ours) = dump.get(&tensor).unwrap() else { continue };
+        let shape: Vec<u64> = case["dumped"][&tensor].as_array().unwrap().iter().map(|d| d.as_u64().unwrap()).collect();
+        if ours.elem_count() as u64 != shape.iter().product::<u64>() {
+            wrong.push(format!("{tensor}: shape {:?} instead of {shape:?}", ours.dims()));
+            continue;
+        }
+        let theirs = floats(&view);
+        let ours = thinned(&ours, theirs.len(), case);
+        compared += 1;
+        let norm = theirs.iter().map(|v| v * v).sum::<f64>().sqrt().max(1e-30);
+        let distance = theirs.iter().zip(&ours).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt() / norm;
+        let (at, largest) = theirs.iter().zip(&ours).map(|(a, b)| (a - b).abs()).enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+        let ok = match view.dtype() {
+            safetensors::Dtype::F32 => distance <= tolerance::RELATIVE && ours.iter().all(|v| v.is_finite()),
+            safetensors::Dtype::U8 => largest <= tolerance::PICTURE,
+            _ => largest == 0.0,
+        };
+        if view.dtype() == safetensors::Dtype::F32 && distance > worst.0 {
+            worst = (distance, format!("{tensor}, max |Δ| {largest:.1e} at {at}"));
+        }
+        if !ok {
+            wrong.push(format!("{tensor}: relative {distance:.2e}, max |Δ| {largest:.2e} at {at}"));
+        }
+    }
+    println!("{name:28} {compared} tensors, worst relative {:.1e} ({})", worst.0, worst.1);
+    let configs = [(true, &ALWAYS[..]), (case["picture"].is_string(), &WITH_PICTURE), (case["dumped"].get("ref.latents").is_some(), &WITH_LATENTS)];
+    for required in configs.iter().filter(|(wanted, _)| *wanted).flat_map(|(_, names)| names.iter()) {
+        if dump.get(required).unwrap().is_none() || case["dumped"].get(required).is_none() {
+            wrong.push(format!("{required}: not in the dump"));
+        }
+    }
+    wrong
+}
+
+fn run(engine: &mut Engine, request: &Request) -> (Made, Dump) {
+    let mut gather = Gather::default();
+    let Outcome::Done { mut made, .. } = engine.run(request, &mut gather).unwrap() else { panic!("cancelled") };
+    (made.remove(0), gather.0)
+}
+
+fn settings() -> Settings {
+    Settings { device: pipeline::DeviceChoice::Cpu, ..Settings::default() }
+}
+
+/// Runs a case as recorded; returns what is wrong.
+fn check(name: &str, change: impl FnOnce(&mut checkpoint::Weights)) -> Vec<String> {
+    let case = read_case(name);
+    let bytes = recorded(name);
+    let reference = SafeTensors::deserialize(&bytes).unwrap();
+    let guard = folder(name, &case, change);
+    let model = ModelId::Folder(guard.path().to_owned());
+    let mut engine = Engine::open(&model, &settings()).unwrap();
+    let request = with_size(request(model, &case, &reference), &engine, &reference);
+    let (made, dump) = run(&mut engine, &request);
+    let mut wrong = compare(name, &case, &reference, &dump);
+
+    // The long way gives the same: every exact saving is held to its plain twin.
+    let plain = Request { plain: true, ..request.clone() };
+    let (other, dump) = run(&mut engine, &plain);
+    wrong.extend(compare(&format!("{name}, plain"), &case, &reference, &dump).into_iter().map(|w| format!("plain: {w}")));
+    assert_eq!(made.tokens, other.tokens);
+
+    // Without a dump the numbers are the same to the bit.
+    let Outcome::Done { made: quiet, .. } = engine.run(&request, &mut ()).unwrap() else { panic!("cancelled") };
+    assert_eq!(quiet[0].picture, made.picture);
+    assert_eq!(quiet[0].path.last(), made.path.last());
+    wrong
+}
+
+macro_rules! parity {
+    ($($test:ident: $name:literal)*) => {
+        $(#[test]
+        fn $test() {
+            let wrong = check($name, |_| {});
+            assert!(wrong.is_empty(), "{}:\n  {}", $name, wrong.join("\n  "));
+        })*
+    };
+}
+
+parity! {
+    words: "tiny-words"
+    words_with_an_untied_head: "tiny-words-untied"
+    words_in_a_tall_size: "tiny-words-tall"
+    words_in_a_wide_size_with_sines: "tiny-words-wide-sines"
+    edit_by_tokens_alone: "tiny-tokens"
+    edit_by_cross_attention: "tiny-cross"
+    edit_by_latents_beside_the_noise: "tiny-noise"
+    edit_by_both: "tiny-both"
+    edit_with_other_null_settings: "tiny-both-null"
+    edit_with_the_trained_null: "tiny-both-zeros"
+    edit_that_keeps_the_reference_in_the_null: "tiny-both-keep-sines"
+    edit_by_more_channels: "tiny-channel"
+    words_on_an_edit_model: "tiny-both-without-picture"
+    bf16_weights_and_a_pickled_tokenizer: "tiny-both-bf16-pth"
+    small_words: "small-words"
+    small_edit: "small-both"
+    small_bf16_edit_with_an_untied_head: "small-cross-untied-bf16"
+}
+
+#[test]
+fn the_embedded_model_makes_the_same_pictures() {
+    for name in ["nano-words", "nano-edit"] {
+        let case = read_case(name);
+        let bytes = recorded(name);
+        let reference = SafeTensors::deserialize(&bytes).unwrap();
+        let mut engine = Engine::open(&ModelId::Nano, &settings()).unwrap();
+        let mut request = request(ModelId::Nano, &case, &reference);
+        let tokens = reference.tensor("ar.generated").unwrap();
+        request.tokens = Some(floats(&tokens).iter().map(|v| *v as u32).collect());
+        let (_, dump) = run(&mut engine, &request);
+        let wrong = compare(name, &case, &reference, &dump);
+        assert!(wrong.is_empty(), "{name}:\n  {}", wrong.join("\n  "));
+        // Greedy decoding finds these tokens by itself.
+        request.tokens = None;
+        let (made, _) = run(&mut engine, &request);
+        assert_eq!(made.tokens, floats(&tokens).iter().map(|v| *v as u32).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn canary_one_nudged_weight_is_noticed() {
+    let wrong = check("tiny-words", |weights| {
+        let values = &mut weights.get_mut("model.sana.transformer_blocks.1.attn1.to_v.weight").unwrap().1;
+        values[17] += 0.05;
+    });
+    assert!(wrong.iter().any(|w| w.starts_with("dit.0.block.1")), "{wrong:?}");
+    assert!(!wrong.iter().any(|w| w.starts_with("dit.0.block.0:") || w.starts_with("ar.")), "{wrong:?}");
+}
+
+#[test]
+fn canary_missing_surplus_and_misshapen_tensors_are_listed_together() {
+    let case = read_case("tiny-both");
+    let guard = folder("tiny-both", &case, |weights| {
+        weights.remove("model.layers.1.mlp.up_proj.weight").unwrap();
+        weights.remove("model.sana_vae.decoder.conv_out.bias").unwrap();
+        weights.insert("model.sana.transformer_blocks.7.extra".to_owned(), (vec![2], vec![0.0; 2]));
+        weights.insert("model.norm.weight".to_owned(), (vec![3], vec![1.0; 3]));
+    });
+    let error = Engine::open(&ModelId::Folder(guard.path().to_owned()), &settings()).err().unwrap();
+    let text = error.to_string();
+    let pipeline::Error::Load(load::Error::Misfits(Misfits { missing, misshapen, surplus })) = error else { panic!("{text}") };
+    assert_eq!((missing.len(), misshapen.len(), surplus.len()), (2, 1, 1), "{text}");
+    for part in ["up_proj.weight [160, 64]", "conv_out.bias [3]", "surplus    model.sana.transformer_blocks.7.extra", "expected [64], found [3]"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
