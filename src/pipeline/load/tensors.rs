@@ -100,7 +100,10 @@ fn widened(raw: &[u8], dtype: DType) -> CandleResult<Vec<f32>> {
 /// # Errors      a phrase that says what is wrong with the file
 pub fn read_safetensors(bytes: &Arc<Bytes>) -> Result<BTreeMap<String, Entry>, String> {
     let all = bytes.as_slice();
-    let (header, metadata) = safetensors::SafeTensors::read_metadata(all).map_err(|e| format!("its header cannot be read ({e})"))?;
+    let (header, metadata) = safetensors::SafeTensors::read_metadata(all).map_err(|e| match e {
+        safetensors::SafeTensorError::MetadataIncompleteBuffer => "its length is not what its header says; it may be cut off, so get it again".to_owned(),
+        other => format!("its header cannot be read ({other})"),
+    })?;
     let data = header + 8;
     let mut entries = BTreeMap::new();
     for (name, info) in metadata.tensors() {
