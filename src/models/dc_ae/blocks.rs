@@ -49,7 +49,7 @@ impl ResBlock {
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let h = kernels::silu(&self.conv1.forward(x)?)?;
+        let h = self.conv1.forward_silu(x)?;
         self.norm.forward_add(&self.conv2.forward(&h)?, x)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::activation::exp;
 use super::matrix::{Mat, Shared, product};
-use super::{Scratch, Values, is_fast, simd};
+use super::{Scratch, Values, fold, is_fast, simd};
 use candle_core::{D, DType, Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -126,7 +126,7 @@ fn softmax_numerators(scores: &mut [f32], scale: f32) -> f32 {
         *s = exp((*s - largest) * scale);
         tail += *s;
     }
-    part.iter().sum::<f32>() + tail
+    fold(part) + tail
 }
 
 fn inner_contiguous(t: &Tensor) -> Result<Tensor> {

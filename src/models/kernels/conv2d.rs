@@ -2,24 +2,25 @@
 //!
 //! A task takes a few rows of the output, lays the inputs of every filter tap side by side (im2col) in a scratch
 //! buffer that stays in the cache, and multiplies. Nothing the size of the picture is allocated but the result.
+//! Large 3 x 3 convolutions go another way, see `winograd.rs`.
 
-use super::linear::Weight;
+use super::activation::silu_of;
 use super::matrix::{Mat, Shared};
-use super::{Scratch, Values, is_fast, simd};
+use super::{Scratch, Values, is_fast, simd, winograd};
 use candle_core::{DType, Result, Tensor, bail};
 use rayon::prelude::*;
 
 /// Values in the unfolded inputs of one task, about: 4 MiB, which the second and third caches hold.
 const UNFOLDED: usize = 1 << 20;
 
-/// Convolution with square filters of odd size K, padded by K / 2.
+/// Convolution with square filters of odd size K, padded by K / 2; then `SiLU` if asked.
 ///
 /// # Shapes
 /// - `x`: `(B, C, H, W)`; `weight`: `(O, C, K, K)`; `bias`: `(O)`; returns `(B, O, ceil(H / stride), ceil(W / stride))`
 /// # Errors      shapes that do not fit, or the device fails
-pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize) -> Result<Tensor> {
+pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize, then_silu: bool) -> Result<Tensor> {
     if !is_fast(x) {
-        return conv2d_plain(x, weight, bias, stride);
+        return conv2d_plain(x, weight, bias, stride, then_silu);
     }
     let (b, c, h, w) = x.dims4()?;
     let (o, inner, kernel, kw) = weight.dims4()?;
@@ -28,24 +29,39 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize)
     }
     let (oh, ow) = (h.div_ceil(stride), w.div_ceil(stride));
     let x = x.contiguous()?;
-    let flat = weight.to_dtype(DType::F32)?.reshape((o, c * kernel * kernel))?.contiguous()?;
-    let filters = Weight::of(&flat)?;
+    let weight = weight.to_dtype(DType::F32)?.contiguous()?;
     let bias = bias.map(|b| b.to_dtype(DType::F32)?.contiguous()).transpose()?;
-    let source = Values::of(&x)?;
-    let source = source.as_slice()?;
+    let (source, filters) = (Values::of(&x)?, Values::of(&weight)?);
+    let (source, filters) = (source.as_slice()?, &filters.as_slice()?[..weight.elem_count()]);
     let offsets = bias.as_ref().map(Values::of).transpose()?;
     let offsets = offsets.as_ref().map(Values::as_slice).transpose()?;
-    let filters = Mat::new(filters.f32()?, o, c * kernel * kernel, c * kernel * kernel, 1);
-    let pixels = (UNFOLDED / (c * kernel * kernel).max(1)).clamp(256, 4096);
+    let finish = |channel: usize, run: &mut [f32]| {
+        let offset = offsets.map_or(0.0, |offsets| offsets[channel]);
+        simd(|| {
+            if then_silu {
+                run.iter_mut().for_each(|v| *v = silu_of(*v + offset));
+            } else if offsets.is_some() {
+                run.iter_mut().for_each(|v| *v += offset);
+            }
+        });
+    };
+    let mut out = vec![0f32; b * o * oh * ow];
+    // The transforms pay where the sums over the channels are long and the map is large.
+    if kernel == 3 && stride == 1 && c >= 16 && o >= 16 && h * w >= 256 {
+        let sizes = winograd::Sizes { samples: b, inputs: c, outputs: o, h, w };
+        winograd::convolve(source, filters, sizes, &mut out, finish);
+        return Tensor::from_vec(out, (b, o, oh, ow), x.device());
+    }
+    let depth = c * kernel * kernel;
+    let filters = Mat::new(filters, o, depth, depth, 1);
+    let pixels = (UNFOLDED / depth.max(1)).clamp(256, 4096);
     let rows = (pixels / ow.max(1)).clamp(1, oh.div_ceil(rayon::current_num_threads()).max(1));
     let tiles = oh.div_ceil(rows);
-    let mut out = vec![0f32; b * o * oh * ow];
     let shared = Shared::new(&mut out);
     (0..b * tiles).into_par_iter().for_each(|task| {
         let (sample, first) = (task / tiles, task % tiles * rows);
         let rows = rows.min(oh - first);
         let pixels = rows * ow;
-        let depth = c * kernel * kernel;
         let mut columns = Scratch::new(depth * pixels);
         let columns = &mut columns.0[..depth * pixels];
         let picture = &source[sample * c * h * w..(sample + 1) * c * h * w];
@@ -54,11 +70,8 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize)
         // SAFETY: a task writes its own rows of the output picture, in all channels.
         unsafe {
             shared.product(at, (oh * ow, 1), false, filters, Mat::new(columns, depth, pixels, pixels, 1));
-            if let Some(offsets) = offsets {
-                for (channel, offset) in offsets.iter().enumerate().take(o) {
-                    let run = shared.part(at + channel * oh * ow, pixels);
-                    simd(|| run.iter_mut().for_each(|v| *v += offset));
-                }
+            for channel in 0..o {
+                finish(channel, shared.part(at + channel * oh * ow, pixels));
             }
         }
     });
@@ -66,14 +79,14 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize)
 }
 
 /// The plain twin of [`conv2d`].
-pub fn conv2d_plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize) -> Result<Tensor> {
+pub fn conv2d_plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize, then_silu: bool) -> Result<Tensor> {
     let weight = weight.to_dtype(x.dtype())?;
     let (o, _, kernel, _) = weight.dims4()?;
-    let y = x.conv2d(&weight, kernel / 2, stride, 1, 1)?;
-    match bias {
-        Some(bias) => y.broadcast_add(&bias.to_dtype(x.dtype())?.reshape((1, o, 1, 1))?),
-        None => Ok(y),
+    let mut y = x.conv2d(&weight, kernel / 2, stride, 1, 1)?;
+    if let Some(bias) = bias {
+        y = y.broadcast_add(&bias.to_dtype(x.dtype())?.reshape((1, o, 1, 1))?)?;
     }
+    if then_silu { y.silu() } else { Ok(y) }
 }
 
 /// Row (channel, dy, dx) of `columns` is what that filter tap sees at each output pixel of the rows asked for.
@@ -113,13 +126,25 @@ mod tests {
 
     #[test]
     fn convolution_equals_its_plain_twin() {
-        for (shape, o, kernel, stride) in
-            [([1, 3, 8, 8], 5, 3, 1), ([2, 4, 9, 13], 6, 3, 2), ([1, 2, 1, 1], 3, 3, 1), ([1, 8, 40, 70], 16, 3, 1), ([1, 3, 6, 5], 4, 5, 1), ([1, 7, 4, 4], 9, 1, 1)]
-        {
+        let cases = [
+            ([1, 3, 8, 8], 5, 3, 1),
+            ([2, 4, 9, 13], 6, 3, 2),
+            ([1, 2, 1, 1], 3, 3, 1),
+            ([1, 8, 40, 70], 16, 3, 1),
+            ([1, 3, 6, 5], 4, 5, 1),
+            ([1, 7, 4, 4], 9, 1, 1),
+            // Large enough for the other way, of even and odd sizes, one pixel high and wide.
+            ([2, 16, 16, 16], 20, 3, 1),
+            ([1, 33, 17, 31], 16, 3, 1),
+            ([1, 16, 1, 300], 16, 3, 1),
+            ([1, 16, 257, 1], 16, 3, 1),
+            ([1, 64, 70, 515], 48, 3, 1),
+        ];
+        for (shape, o, kernel, stride) in cases {
             let x = noise(1, &shape);
             let (w, b) = (noise(2, &[o, shape[1], kernel, kernel]), noise(3, &[o]));
-            for bias in [None, Some(&b)] {
-                assert_close(&conv2d(&x, &w, bias, stride).unwrap(), &conv2d_plain(&x, &w, bias, stride).unwrap());
+            for (bias, silu) in [(None, false), (Some(&b), false), (None, true), (Some(&b), true)] {
+                assert_close(&conv2d(&x, &w, bias, stride, silu).unwrap(), &conv2d_plain(&x, &w, bias, stride, silu).unwrap());
             }
         }
     }

@@ -4,7 +4,7 @@
 //! take the weights in panels, widen a panel if need be, and multiply. Arithmetic is f32 throughout.
 
 use super::matrix::{Mat, Shared};
-use super::{Scratch, Values, is_fast, simd};
+use super::{Scratch, Values, fold, is_fast, simd};
 use candle_core::{D, DType, Device, Result, Storage, StorageRef, Tensor, bail};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -92,7 +92,7 @@ fn strided(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, to_map: bool) -> 
 }
 
 /// The weights `(N, K)` of a product, as stored.
-pub(super) struct Weight<'a> {
+struct Weight<'a> {
     storage: StorageRef<'a>,
     start: usize,
     n: usize,
@@ -107,21 +107,13 @@ enum Stored<'a> {
 
 impl<'a> Weight<'a> {
     /// # Errors   not two-dimensional after flattening the kernel's 1 x 1, not contiguous, or not on the CPU
-    pub fn of(weight: &'a Tensor) -> Result<Self> {
+    fn of(weight: &'a Tensor) -> Result<Self> {
         let (n, k) = weight.dims2()?;
         if !weight.is_contiguous() || !matches!(weight.dtype(), DType::F32 | DType::F16 | DType::BF16) {
             bail!("weights of type {:?} and shape {:?} must be contiguous floats", weight.dtype(), weight.dims());
         }
         let (storage, layout) = weight.storage_and_layout();
         Ok(Self { start: layout.start_offset(), storage, n, k })
-    }
-
-    /// The values, where they are stored in f32.
-    pub fn f32(&self) -> Result<&[f32]> {
-        match self.stored()? {
-            Stored::F32(values) => Ok(values),
-            _ => bail!("expected f32 weights"),
-        }
     }
 
     fn stored(&self) -> Result<Stored<'_>> {
@@ -137,7 +129,7 @@ impl<'a> Weight<'a> {
 }
 
 /// out[m, n] = sum over k of x[m, k] · weight[n, k], + bias[n]; element (m, n) at `at + m * strides.0 + n * strides.1`.
-pub(super) fn multiply(x: Mat, weight: &Weight, bias: Option<&Tensor>, out: &Shared, at: usize, strides: (usize, usize)) -> Result<()> {
+fn multiply(x: Mat, weight: &Weight, bias: Option<&Tensor>, out: &Shared, at: usize, strides: (usize, usize)) -> Result<()> {
     let (n, k) = (weight.n, weight.k);
     let bias = bias.map(|b| b.to_dtype(DType::F32)?.contiguous()).transpose()?;
     if bias.as_ref().is_some_and(|b| b.dims() != [n]) {
@@ -205,7 +197,7 @@ unsafe fn add_bias(out: &Shared, at: usize, strides: (usize, usize), rows: usize
 fn few_rows(x: Mat, stored: &Stored, bias: Option<&[f32]>, out: &Shared, at: usize, strides: (usize, usize), n: usize) {
     let k = x.cols;
     let chunk = n.div_ceil(4 * rayon::current_num_threads()).clamp(16, 1024);
-    let min_tasks = if n * k < 1 << 15 { usize::MAX } else { 1 };
+    let min_tasks = if n * k < 1 << 19 { usize::MAX } else { 1 };
     (0..n.div_ceil(chunk)).into_par_iter().with_min_len(min_tasks).for_each(|task| {
         simd(|| {
             for row in task * chunk..((task + 1) * chunk).min(n) {
@@ -250,7 +242,7 @@ fn dot<T: Copy>(x: &[f32], w: &[T], wide: impl Fn(T) -> f32) -> f32 {
         }
     }
     let tail: f32 = rest.iter().zip(w_rest).map(|(x, w)| x * wide(*w)).sum();
-    part.iter().sum::<f32>() + tail
+    fold(part) + tail
 }
 
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! Attention whose cost grows linearly with the number of tokens: SANA's self-attention and DC-AE's `EfficientViT`.
 
 use super::matrix::{Mat, Shared, product};
-use super::{Scratch, Values, is_fast, simd};
+use super::{Scratch, Values, fold, is_fast, simd};
 use candle_core::{DType, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -117,7 +117,7 @@ fn sum(row: &[f32]) -> f32 {
             *p += x;
         }
     }
-    part.iter().sum::<f32>() + rest.iter().sum::<f32>()
+    fold(part) + rest.iter().sum::<f32>()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Normalisations, and the modulated residual additions around them.
 
 use super::activation::CHUNK;
-use super::{Values, is_fast, simd};
+use super::{Values, fold, is_fast, simd};
 use candle_core::{D, DType, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -38,7 +38,7 @@ fn sum_of(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
             *p += f(*x);
         }
     }
-    part.iter().sum::<f32>() + rest.iter().map(|x| f(*x)).sum::<f32>()
+    fold(part) + rest.iter().map(|x| f(*x)).sum::<f32>()
 }
 
 /// x · rsqrt(mean(x²) + eps) · weight over the last dimension, then `ReLU` if asked.
@@ -71,6 +71,27 @@ pub fn rms_norm_plain(x: &Tensor, weight: &Tensor, eps: f32, then_relu: bool) ->
     let scale = ((wide.sqr()?.mean_keepdim(D::Minus1)? + f64::from(eps))?).sqrt()?;
     let normed = wide.broadcast_div(&scale)?.broadcast_mul(&weight.to_dtype(DType::F32)?)?.to_dtype(x.dtype())?;
     if then_relu { normed.relu() } else { Ok(normed) }
+}
+
+/// x / max(|x|, 1e-12) over the last dimension.
+///
+/// # Shapes
+/// - `x`: `(…, C)`; returns `(…, C)`
+pub fn l2_normalize(x: &Tensor) -> Result<Tensor> {
+    if !is_fast(x) {
+        return l2_normalize_plain(x);
+    }
+    map_rows(x, |row, out| {
+        let scale = 1.0 / sum_of(row, |v| v * v).sqrt().max(1e-12);
+        for (o, v) in out.iter_mut().zip(row) {
+            *o = v * scale;
+        }
+    })
+}
+
+/// The plain twin of [`l2_normalize`].
+pub fn l2_normalize_plain(x: &Tensor) -> Result<Tensor> {
+    x.broadcast_div(&x.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(1e-12)?)
 }
 
 /// Layer norm with gain and offset over the last dimension.
@@ -245,6 +266,7 @@ mod tests {
             for relu in [false, true] {
                 assert_close(&rms_norm(&x, &w, 1e-5, relu).unwrap(), &rms_norm_plain(&x, &w, 1e-5, relu).unwrap());
             }
+            assert_close(&l2_normalize(&x).unwrap(), &l2_normalize_plain(&x).unwrap());
             assert_close(&layer_norm(&x, &w, &b, 1e-6).unwrap(), &layer_norm_plain(&x, &w, &b, 1e-6).unwrap());
             assert_close(&layer_norm_modulate(&x, &w, &b, 1e-6).unwrap(), &layer_norm_modulate_plain(&x, &w, &b, 1e-6).unwrap());
             let y = noise(4, &[2, rows, width]);

@@ -22,7 +22,12 @@ impl Conv2d {
 
     /// `(B, inputs, H, W)` to `(B, outputs, H / stride, W / stride)`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::conv2d(x, &self.weight, self.bias.as_ref(), self.stride)
+        kernels::conv2d(x, &self.weight, self.bias.as_ref(), self.stride, false)
+    }
+
+    /// The same, then `SiLU`.
+    pub fn forward_silu(&self, x: &Tensor) -> Result<Tensor> {
+        kernels::conv2d(x, &self.weight, self.bias.as_ref(), self.stride, true)
     }
 }
 

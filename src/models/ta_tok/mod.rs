@@ -1,6 +1,7 @@
 //! TA-Tok, the text-aligned tokenizer: a picture to the indices of a codebook.
 
 use super::Probe;
+use super::kernels;
 use super::layers::Linear;
 use super::siglip::{self, SiglipVisionTransformer};
 use candle_core::{D, DType, Result, Tensor};
@@ -87,7 +88,7 @@ impl TaTok {
     fn nearest(&self, z: &Tensor) -> Result<Tensor> {
         let (b, n, dim) = z.dims3()?;
         let z = z.to_dtype(DType::F32)?.reshape((b * n, dim))?;
-        let z = if self.l2_normalized { normalized(&z)? } else { z };
+        let z = if self.l2_normalized { kernels::l2_normalize(&z)? } else { z };
         let mut best: Option<(Tensor, Tensor)> = None; // score and index of the best code so far, (B · N)
         let codes = self.embedding.dim(0)?;
         for from in (0..codes).step_by(CODES) {
@@ -95,8 +96,8 @@ impl TaTok {
             let rows = self.embedding.narrow(0, from, len)?.to_dtype(self.embedding_proj_dtype())?;
             let table = self.embedding_proj.forward(&rows)?.to_dtype(DType::F32)?; // (codes, dim)
             // argmin |z - t|² = argmax (z · t - |t|² / 2); with normalised rows |t| is one for all.
-            let (table, half_squares) = if self.l2_normalized { (normalized(&table)?, None) } else { (table.clone(), Some((table.sqr()?.sum(1)? / 2.0)?)) };
-            let mut scores = z.matmul(&table.t()?)?; // (B · N, codes)
+            let (table, half_squares) = if self.l2_normalized { (kernels::l2_normalize(&table)?, None) } else { (table.clone(), Some((table.sqr()?.sum(1)? / 2.0)?)) };
+            let mut scores = kernels::linear(&z, &table, None)?; // (B · N, codes)
             if let Some(half_squares) = half_squares {
                 scores = scores.broadcast_sub(&half_squares)?;
             }
@@ -118,9 +119,4 @@ impl TaTok {
     fn embedding_proj_dtype(&self) -> DType {
         if self.embedding.device().is_cpu() { DType::F32 } else { self.embedding.dtype() }
     }
-}
-
-/// Rows divided by max(norm, 1e-12).
-fn normalized(rows: &Tensor) -> Result<Tensor> {
-    rows.broadcast_div(&rows.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(1e-12)?)
 }

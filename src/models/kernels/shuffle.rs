@@ -1,0 +1,141 @@
+//! Moving pixels into channels and back: the shortcuts of DC-AE's levels, and nearest-neighbour doubling.
+
+use super::{Values, is_fast, simd};
+use candle_core::{Result, Tensor, bail};
+use rayon::prelude::*;
+
+/// y + the mean of each group of consecutive channels of the pixel-unshuffled x.
+///
+/// # Shapes
+/// - `x`: `(B, C, H, W)`, H and W even; `y`: `(B, O, H / 2, W / 2)`; groups of 4C / O; returns the shape of `y`
+/// # Source      diffusers 0.34 `DCDownBlock2d`; channel order c · 4 + dy · 2 + dx
+pub fn add_unshuffled_mean(y: &Tensor, x: &Tensor) -> Result<Tensor> {
+    let (b, c, h, w) = x.dims4()?;
+    let o = y.dim(1)?;
+    if y.dims() != [b, o, h / 2, w / 2] || h % 2 != 0 || w % 2 != 0 || o == 0 || 4 * c % o != 0 {
+        bail!("a shortcut from {:?} to {:?}", x.dims(), y.dims());
+    }
+    if !is_fast(x) || !is_fast(y) {
+        return add_unshuffled_mean_plain(y, x);
+    }
+    let (y, x) = (y.contiguous()?, x.contiguous()?);
+    let (to, from) = (Values::of(&y)?, Values::of(&x)?);
+    let (to, from) = (to.as_slice()?, from.as_slice()?);
+    let (plane, half, group) = (h * w / 4, w / 2, 4 * c / o);
+    let mut out = to[..b * o * plane].to_vec();
+    out.par_chunks_mut(plane.max(1)).enumerate().for_each(|(i, out)| {
+        let (sample, channel) = (i / o, i % o);
+        let scale = 1.0 / group as f32;
+        for unshuffled in channel * group..(channel + 1) * group {
+            let (source, dy, dx) = (unshuffled / 4, unshuffled / 2 % 2, unshuffled % 2);
+            let picture = &from[(sample * c + source) * h * w..][..h * w];
+            simd(|| {
+                for (out, rows) in out.chunks_exact_mut(half).zip(picture.chunks_exact(2 * w)) {
+                    for (o, pair) in out.iter_mut().zip(rows[dy * w..][..w].as_chunks::<2>().0) {
+                        *o += pair[dx] * scale;
+                    }
+                }
+            });
+        }
+    });
+    Tensor::from_vec(out, y.shape(), y.device())
+}
+
+/// The plain twin of [`add_unshuffled_mean`].
+pub fn add_unshuffled_mean_plain(y: &Tensor, x: &Tensor) -> Result<Tensor> {
+    let (b, c, h, w) = x.dims4()?;
+    let o = y.dim(1)?;
+    let unshuffled = x.reshape((b, c, h / 2, 2, w / 2, 2))?.permute((0, 1, 3, 5, 2, 4))?; // (B, C, dy, dx, H/2, W/2)
+    y + unshuffled.reshape((b, o, 4 * c / o, h / 2, w / 2))?.mean(2)?
+}
+
+/// y + x with every channel repeated in place, pixel-shuffled.
+///
+/// # Shapes
+/// - `x`: `(B, C, H, W)`; `y`: `(B, O, 2H, 2W)`, 4O a multiple of C; returns the shape of `y`
+/// # Source      diffusers 0.34 `DCUpBlock2d`
+pub fn add_repeated_shuffled(y: &Tensor, x: &Tensor) -> Result<Tensor> {
+    let (b, c, h, w) = x.dims4()?;
+    let o = y.dim(1)?;
+    if y.dims() != [b, o, 2 * h, 2 * w] || c == 0 || 4 * o % c != 0 {
+        bail!("a shortcut from {:?} to {:?}", x.dims(), y.dims());
+    }
+    if !is_fast(x) || !is_fast(y) {
+        return add_repeated_shuffled_plain(y, x);
+    }
+    let (y, x) = (y.contiguous()?, x.contiguous()?);
+    let (to, from) = (Values::of(&y)?, Values::of(&x)?);
+    let (to, from) = (to.as_slice()?, from.as_slice()?);
+    let repeats = 4 * o / c;
+    let mut out = to[..b * o * 4 * h * w].to_vec();
+    out.par_chunks_mut((4 * h * w).max(1)).enumerate().for_each(|(i, out)| {
+        let (sample, channel) = (i / o, i % o);
+        let plane = |dy: usize, dx: usize| &from[(sample * c + (channel * 4 + 2 * dy + dx) / repeats) * h * w..][..h * w];
+        simd(|| {
+            for (row, out) in out.chunks_exact_mut(2 * w).enumerate() {
+                let (left, right) = (&plane(row % 2, 0)[row / 2 * w..][..w], &plane(row % 2, 1)[row / 2 * w..][..w]);
+                for ((pair, l), r) in out.as_chunks_mut::<2>().0.iter_mut().zip(left).zip(right) {
+                    pair[0] += l;
+                    pair[1] += r;
+                }
+            }
+        });
+    });
+    Tensor::from_vec(out, y.shape(), y.device())
+}
+
+/// The plain twin of [`add_repeated_shuffled`].
+pub fn add_repeated_shuffled_plain(y: &Tensor, x: &Tensor) -> Result<Tensor> {
+    let (b, c, h, w) = x.dims4()?;
+    let o = y.dim(1)?;
+    let repeated = x.unsqueeze(2)?.broadcast_as((b, c, 4 * o / c, h, w))?.reshape((b, o, 2, 2, h, w))?;
+    y + repeated.permute((0, 1, 4, 2, 5, 3))?.reshape((b, o, 2 * h, 2 * w))? // (B, O, H, dy, W, dx)
+}
+
+/// Every pixel as a block of 2 x 2.
+///
+/// # Shapes
+/// - `x`: `(B, C, H, W)`; returns `(B, C, 2H, 2W)`
+pub fn double(x: &Tensor) -> Result<Tensor> {
+    if !is_fast(x) {
+        return double_plain(x);
+    }
+    let (b, c, h, w) = x.dims4()?;
+    let x = x.contiguous()?;
+    let from = Values::of(&x)?;
+    let from = from.as_slice()?;
+    let mut out = vec![0f32; 4 * b * c * h * w];
+    out.par_chunks_mut((4 * w).max(1)).enumerate().for_each(|(row, out)| {
+        let (first, second) = out.split_at_mut(2 * w);
+        simd(|| {
+            for (pair, v) in first.as_chunks_mut::<2>().0.iter_mut().zip(&from[row * w..(row + 1) * w]) {
+                *pair = [*v, *v];
+            }
+        });
+        second.copy_from_slice(first);
+    });
+    Tensor::from_vec(out, (b, c, 2 * h, 2 * w), x.device())
+}
+
+/// The plain twin of [`double`].
+pub fn double_plain(x: &Tensor) -> Result<Tensor> {
+    let (b, c, h, w) = x.dims4()?;
+    x.reshape((b, c, h, 1, w, 1))?.broadcast_as((b, c, h, 2, w, 2))?.reshape((b, c, 2 * h, 2 * w))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, noise};
+    use super::*;
+
+    #[test]
+    fn shuffles_equal_their_plain_twins() {
+        for (c, o) in [(8, 8), (8, 16), (16, 8), (4, 16), (16, 4)] {
+            let (large, small) = (noise(1, &[2, c, 6, 10]), noise(2, &[2, o, 3, 5]));
+            assert_close(&add_unshuffled_mean(&small, &large).unwrap(), &add_unshuffled_mean_plain(&small, &large).unwrap());
+            let (small, large) = (noise(3, &[2, c, 3, 5]), noise(4, &[2, o, 6, 10]));
+            assert_close(&add_repeated_shuffled(&large, &small).unwrap(), &add_repeated_shuffled_plain(&large, &small).unwrap());
+            assert_close(&double(&small).unwrap(), &double_plain(&small).unwrap());
+        }
+    }
+}
