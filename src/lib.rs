@@ -1,7 +1,7 @@
 pub mod about;
-pub mod recipe;
-pub mod places;
+pub mod cli;
 pub mod imaging;
 pub mod models;
 pub mod pipeline;
-pub mod cli;
+pub mod places;
+pub mod recipe;

@@ -62,7 +62,15 @@ pub struct Sampling {
 impl Default for Sampling {
     /// The official settings: temperature 1, top-k 1200, top-p 0.95 over the whole vocabulary.
     fn default() -> Self {
-        Self { greedy: false, temperature: 1.0, top_k: 1200, top_p: 0.95, image_tokens_only: false, ignore_eos: false, max_new_tokens: None }
+        Self {
+            greedy: false,
+            temperature: 1.0,
+            top_k: 1200,
+            top_p: 0.95,
+            image_tokens_only: false,
+            ignore_eos: false,
+            max_new_tokens: None,
+        }
     }
 }
 

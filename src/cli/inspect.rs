@@ -10,7 +10,8 @@ use serde_json::json;
 fn working_bytes(checkpoint: &Checkpoint) -> u64 {
     let configs = &checkpoint.configs;
     let side = configs.side() as u64;
-    let widest = configs.vae.decoder_block_out_channels.iter().enumerate().map(|(level, c)| *c as u64 * (side >> level).pow(2)).max().unwrap_or(0);
+    let widest =
+        configs.vae.decoder_block_out_channels.iter().enumerate().map(|(level, c)| *c as u64 * (side >> level).pow(2)).max().unwrap_or(0);
     // Input and output of the widest level whole, and some strips of 128 MiB at most between them.
     4 * (widest + widest / 2) + 4 * (4 * widest).min(128 << 20)
 }
@@ -61,7 +62,14 @@ pub fn inspect(folder: &str, as_json: bool) -> Result<()> {
     }
     println!("\n{:<32}{:>8}{:>16}{:>12}  stored as", "part", "tensors", "values", "on disk");
     for (part, summary) in &parts {
-        println!("{:<32}{:>8}{:>16}{:>12}  {}", part.name(), summary.tensors, summary.values, size(summary.bytes), summary.dtypes.join(", "));
+        println!(
+            "{:<32}{:>8}{:>16}{:>12}  {}",
+            part.name(),
+            summary.tensors,
+            summary.values,
+            size(summary.bytes),
+            summary.dtypes.join(", ")
+        );
     }
     if !unused.is_empty() {
         println!("{:<32}{:>8}", "not used by any stage", unused.len());

@@ -59,11 +59,13 @@ fn make(common: &Common, image: Option<&Path>) -> Result<ExitCode> {
     let mut request = Request::new(common.recipe());
     request.variations = common.variations;
     request.plain = common.plain;
-    request.reference = image.map(|path| imaging::open(path).with_context(|| format!("{} cannot be opened", path.display()))).transpose()?;
+    request.reference =
+        image.map(|path| imaging::open(path).with_context(|| format!("{} cannot be opened", path.display()))).transpose()?;
     request.tokens = common.tokens.as_deref().map(read_tokens).transpose()?;
     request.noise = common.noise.as_deref().map(read_noise).transpose()?;
 
-    let settings = Settings { device: common.device.into(), dtype: common.dtype.into(), residency: common.residency(), cache: places::cache() };
+    let settings =
+        Settings { device: common.device.into(), dtype: common.dtype.into(), residency: common.residency(), cache: places::cache() };
     let mut engine = Engine::open(&common.model(), &settings)?;
     let dump = common.dump.is_some().then(Dump::default);
     let mut reporter = Reporter::new(common.json, cancel, dump);
@@ -116,7 +118,8 @@ fn read_tokens(path: &Path) -> Result<Vec<u32>> {
     if bytes.first() == Some(&b'[') {
         return serde_json::from_slice(&bytes).with_context(|| format!("{} is not a list of token ids", path.display()));
     }
-    let tensors = safetensors::SafeTensors::deserialize(&bytes).with_context(|| format!("{} is neither a JSON list nor a safetensors file", path.display()))?;
+    let tensors = safetensors::SafeTensors::deserialize(&bytes)
+        .with_context(|| format!("{} is neither a JSON list nor a safetensors file", path.display()))?;
     let view = tensors.tensor("ar.generated").with_context(|| format!("{} holds no tensor named ar.generated", path.display()))?;
     if view.dtype() != safetensors::Dtype::I64 {
         bail!("ar.generated holds {:?} instead of 64-bit integers: {}", view.dtype(), path.display());

@@ -81,7 +81,13 @@ impl Reporter {
         let name = p.stage.name();
         if self.terminal {
             let filled = (ratio * 24.0) as usize;
-            eprint!("\r\x1b[2K{name:<24} [{}{}] {which}{} of {}{left}", "█".repeat(filled), "·".repeat(24 - filled.min(24)), p.done, p.total);
+            eprint!(
+                "\r\x1b[2K{name:<24} [{}{}] {which}{} of {}{left}",
+                "█".repeat(filled),
+                "·".repeat(24 - filled.min(24)),
+                p.done,
+                p.total
+            );
             let _ = std::io::stderr().flush();
         } else if self.stage != Some(p.stage) {
             eprintln!("{name} …");

@@ -143,10 +143,15 @@ pub fn encode(picture: &Picture, format: Format) -> Result<Vec<u8>> {
         (Format::Png, Pixels::Rgba8(samples)) if opaque(samples) => {
             image::codecs::png::PngEncoder::new(&mut out).write_image(&picture.to_rgb8(), w, h, ColorType::Rgb8.into())
         }
-        (Format::Png, Pixels::Rgba8(samples)) => image::codecs::png::PngEncoder::new(&mut out).write_image(samples, w, h, ColorType::Rgba8.into()),
-        (Format::Jpeg(quality), _) => {
-            image::codecs::jpeg::JpegEncoder::new_with_quality(&mut out, quality).write_image(&picture.to_rgb8(), w, h, ColorType::Rgb8.into())
+        (Format::Png, Pixels::Rgba8(samples)) => {
+            image::codecs::png::PngEncoder::new(&mut out).write_image(samples, w, h, ColorType::Rgba8.into())
         }
+        (Format::Jpeg(quality), _) => image::codecs::jpeg::JpegEncoder::new_with_quality(&mut out, quality).write_image(
+            &picture.to_rgb8(),
+            w,
+            h,
+            ColorType::Rgb8.into(),
+        ),
         (Format::WebP, _) => {
             let rgba = picture.to_rgba8();
             let encoder = image::codecs::webp::WebPEncoder::new_lossless(&mut out);

@@ -79,6 +79,11 @@ impl Picture {
     /// Red, green and blue in 8 bits, as a model sees them: over white where the picture is transparent.
     pub fn to_rgb8(&self) -> Vec<u8> {
         let over_white = |v: u8, a: u8| ((u32::from(v) * u32::from(a) + 255 * (255 - u32::from(a)) + 127) / 255) as u8;
-        self.to_rgba8().as_chunks::<4>().0.iter().flat_map(|[r, g, b, a]| [over_white(*r, *a), over_white(*g, *a), over_white(*b, *a)]).collect()
+        self.to_rgba8()
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .flat_map(|[r, g, b, a]| [over_white(*r, *a), over_white(*g, *a), over_white(*b, *a)])
+            .collect()
     }
 }

@@ -12,7 +12,14 @@ use candle_core::{DType, Tensor};
 ///
 /// # Errors      cancelled, or the device fails
 /// # Source      diffusers 0.34 `AutoencoderDC.decode`, image = clamp(x / 2 + .5, 0, 1) · 255 rounded half to even
-pub fn decode(decoder: &Decoder, configs: &Configs, latents: &Tensor, dtype: DType, request: &Request, watch: &mut Watch) -> Result<Picture> {
+pub fn decode(
+    decoder: &Decoder,
+    configs: &Configs,
+    latents: &Tensor,
+    dtype: DType,
+    request: &Request,
+    watch: &mut Watch,
+) -> Result<Picture> {
     watch.start(Stage::Decode, 1);
     let z = (latents / configs.vae.scaling_factor)?;
     let z = (z + configs.vae.shift_factor.unwrap_or(0.0))?.to_dtype(dtype)?;

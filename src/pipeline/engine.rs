@@ -195,7 +195,9 @@ impl Engine {
         if !s.greedy && !(0.0..=1.0).contains(&s.top_p) {
             return setting(format!("top-p {} is not between 0 and 1", s.top_p));
         }
-        if s.max_new_tokens.is_some_and(|n| n == 0 || n > 16_384) || request.tokens.as_ref().is_some_and(|t| t.is_empty() || t.len() > 16_384) {
+        if s.max_new_tokens.is_some_and(|n| n == 0 || n > 16_384)
+            || request.tokens.as_ref().is_some_and(|t| t.is_empty() || t.len() > 16_384)
+        {
             return setting("a blueprint has 1 to 16384 tokens".to_owned());
         }
         let f = configs.vae.compression();
@@ -210,7 +212,13 @@ impl Engine {
         let size = (width / f, height / f);
         let values = configs.vae.latent_channels * size.0 * size.1;
         if let Some(noise) = request.noise.as_ref().filter(|n| n.len() != values || n.iter().any(|v| !v.is_finite())) {
-            return Err(Error::Noise(format!("{} values for latents of {} x {} x {}", noise.len(), configs.vae.latent_channels, size.1, size.0)));
+            return Err(Error::Noise(format!(
+                "{} values for latents of {} x {} x {}",
+                noise.len(),
+                configs.vae.latent_channels,
+                size.1,
+                size.0
+            )));
         }
         Ok(size)
     }

@@ -75,7 +75,8 @@ impl Error {
     /// True where the device had no memory left: smaller pictures or another device help.
     pub fn is_out_of_memory(&self) -> bool {
         let text = self.to_string().to_lowercase();
-        matches!(self, Self::Device(_) | Self::Load(load::Error::Network(_))) && (text.contains("out of memory") || text.contains("out_of_memory"))
+        matches!(self, Self::Device(_) | Self::Load(load::Error::Network(_)))
+            && (text.contains("out of memory") || text.contains("out_of_memory"))
     }
 }
 
@@ -212,7 +213,12 @@ pub struct Made {
 /// How a run ended, when it did not fail.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    Done { made: Vec<Made>, seconds: Vec<(Stage, f64)> },
+    Done {
+        made: Vec<Made>,
+        seconds: Vec<(Stage, f64)>,
+    },
     /// Stopped on request; what was finished before is kept.
-    Cancelled { made: Vec<Made> },
+    Cancelled {
+        made: Vec<Made>,
+    },
 }

@@ -42,7 +42,10 @@ impl Palette {
             }
             directions.push(d);
         }
-        let spread: Vec<f32> = directions.iter().map(|d| (sample.iter().map(|r| dot(r, d).powi(2)).sum::<f32>() / sample.len().max(1) as f32).sqrt().max(1e-12)).collect();
+        let spread: Vec<f32> = directions
+            .iter()
+            .map(|d| (sample.iter().map(|r| dot(r, d).powi(2)).sum::<f32>() / sample.len().max(1) as f32).sqrt().max(1e-12))
+            .collect();
         let colour = |row: &Vec<f32>| {
             let row = centred(row);
             std::array::from_fn(|i| (128.0 + 62.0 * dot(&row, &directions[i]) / spread[i]).clamp(16.0, 240.0) as u8)

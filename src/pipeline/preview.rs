@@ -81,13 +81,21 @@ impl PreviewMap {
     pub fn cached(checkpoint: &Checkpoint, cache: Option<&Path>) -> Option<Self> {
         let channels = checkpoint.configs.vae.latent_channels;
         let map: Self = serde_json::from_slice(&fs::read(path(checkpoint, cache?)).ok()?).ok()?;
-        (map.channels == channels && map.weights.len() == (channels + 1) * OUTPUTS && map.weights.iter().all(|w| w.is_finite())).then_some(map)
+        (map.channels == channels && map.weights.len() == (channels + 1) * OUTPUTS && map.weights.iter().all(|w| w.is_finite()))
+            .then_some(map)
     }
 
     /// Fits the map and caches it. A cache that cannot be written is no error.
     ///
     /// # Errors      cancelled, or the encoder fails
-    pub fn fit(checkpoint: &Checkpoint, encoder: &Encoder, cache: Option<&Path>, device: &Device, dtype: DType, probe: &mut dyn Probe) -> Result<Self> {
+    pub fn fit(
+        checkpoint: &Checkpoint,
+        encoder: &Encoder,
+        cache: Option<&Path>,
+        device: &Device,
+        dtype: DType,
+        probe: &mut dyn Probe,
+    ) -> Result<Self> {
         let vae = &checkpoint.configs.vae;
         let shift = vae.shift_factor.unwrap_or(0.0);
         let encode = |pixels: Tensor| -> Result<Latents> {

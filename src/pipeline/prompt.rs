@@ -30,7 +30,8 @@ impl PromptWriter {
         let Configs { ids, image_tokens, max_prompt, lm, .. } = &checkpoint.configs;
         let tokenizer = Tokenizer::from_bytes(checkpoint.tokenizer()).map_err(|e| Error::Tokenizer(e.to_string()))?;
         // The image tokens themselves are thousands; they are told by their form.
-        let image_token = |t: &str| t.strip_prefix("<I").and_then(|t| t.strip_suffix('>')).is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+        let image_token =
+            |t: &str| t.strip_prefix("<I").and_then(|t| t.strip_suffix('>')).is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
         let mut reserved: Vec<String> = tokenizer.get_added_vocabulary().get_vocab().keys().filter(|t| !image_token(t)).cloned().collect();
         reserved.push("<image>".to_owned());
         Ok(Self {

@@ -28,7 +28,8 @@ impl Sampler {
         if self.settings.greedy {
             return likeliest();
         }
-        let mut kept: Vec<(f32, usize)> = logits.iter().map(|v| v / self.settings.temperature).zip(0..).filter(|(v, _)| v.is_finite()).collect();
+        let mut kept: Vec<(f32, usize)> =
+            logits.iter().map(|v| v / self.settings.temperature).zip(0..).filter(|(v, _)| v.is_finite()).collect();
         if kept.is_empty() {
             return likeliest();
         }

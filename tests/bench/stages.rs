@@ -223,7 +223,9 @@ fn ar(bench: &Bench, sizes: &Sizes) -> Result<()> {
     let context = bench.arguments.context;
     let lm = Qwen3::new(&sizes.lm, &bench.vb())?;
     let ids = Tensor::from_vec((0..context as u32).map(|i| i % 64).collect(), (1, context), &Device::Cpu)?;
-    bench.report("lm layer, prefill", sizes.layers, bench.arguments.runs, || lm.forward(&ids, &mut KvCache::new(context), &mut ()).map(drop))?;
+    bench.report("lm layer, prefill", sizes.layers, bench.arguments.runs, || {
+        lm.forward(&ids, &mut KvCache::new(context), &mut ()).map(drop)
+    })?;
     let mut cache = KvCache::new(context + 1);
     lm.forward(&ids, &mut cache, &mut ())?;
     let one = Tensor::new(&[[5u32]], &Device::Cpu)?;
@@ -242,7 +244,9 @@ fn dit(bench: &Bench, sizes: &Sizes) -> Result<()> {
     let (side, width) = (sizes.sana.sample_size, sizes.sana.caption_channels);
     let grid = sizes.tower.vision.grid().pow(2) + 1;
     let times = transformer.timesteps(&[500.0])?;
-    for (label, columns, tokens, counts) in [("t2i", side, grid, vec![grid]), ("edit, noise and cross", 2 * side, grid + side * side, vec![grid, side * side])] {
+    for (label, columns, tokens, counts) in
+        [("t2i", side, grid, vec![grid]), ("edit, noise and cross", 2 * side, grid + side * side, vec![grid, side * side])]
+    {
         let latents = random(&[2, 32, side, columns], 1.0)?;
         let cond = Condition::new(random(&[1, tokens, width], 1.0)?);
         let null = Condition::repeated(random(&[1, counts.len(), width], 1.0)?, counts);

@@ -27,7 +27,21 @@ fn json_lines_tell_progress_and_result() {
     let picture = cases().join("odd.png");
     let done = run(
         home.path(),
-        &["edit", picture.to_str().unwrap(), "--prompt", "make it darker", "--steps", "3", "--variations", "2", "--image-tokens-only", "--ignore-eos", "--out", "x.webp", "--json"],
+        &[
+            "edit",
+            picture.to_str().unwrap(),
+            "--prompt",
+            "make it darker",
+            "--steps",
+            "3",
+            "--variations",
+            "2",
+            "--image-tokens-only",
+            "--ignore-eos",
+            "--out",
+            "x.webp",
+            "--json",
+        ],
     );
     assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
     let lines: Vec<Value> = done.stdout.lines().map(|l| serde_json::from_str(&l.unwrap()).unwrap()).collect();
@@ -63,7 +77,22 @@ fn tokens_and_noise_of_a_dump_are_replayed() {
     assert!(run(home.path(), &first).status.success());
     let again = run(
         home.path(),
-        &["generate", "--prompt", "a castle at night", "--steps", "3", "--seed", "99", "--tokens", "d.safetensors", "--noise", "d.safetensors", "--out", "b.png", "--json"],
+        &[
+            "generate",
+            "--prompt",
+            "a castle at night",
+            "--steps",
+            "3",
+            "--seed",
+            "99",
+            "--tokens",
+            "d.safetensors",
+            "--noise",
+            "d.safetensors",
+            "--out",
+            "b.png",
+            "--json",
+        ],
     );
     assert!(again.status.success(), "{}", stderr(&again));
     let open = |name: &str| imaging::open(&home.path().join(name)).unwrap();
@@ -71,7 +100,8 @@ fn tokens_and_noise_of_a_dump_are_replayed() {
     // The same tokens as a list.
     let result: Value = serde_json::from_slice(again.stdout.split(|b| *b == b'\n').rev().nth(1).unwrap()).unwrap();
     std::fs::write(home.path().join("t.json"), result["pictures"][0]["tokens"].to_string()).unwrap();
-    let list = ["generate", "--prompt", "a castle at night", "--steps", "3", "--tokens", "t.json", "--noise", "d.safetensors", "--out", "c.png"];
+    let list =
+        ["generate", "--prompt", "a castle at night", "--steps", "3", "--tokens", "t.json", "--noise", "d.safetensors", "--out", "c.png"];
     assert!(run(home.path(), &list).status.success());
     assert_eq!(open("a.png"), open("c.png"));
 }

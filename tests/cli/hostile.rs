@@ -39,7 +39,9 @@ fn pictures_that_are_none() {
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0u32, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |c, _| if c & 1 == 1 { 0xedb8_8320 ^ (c >> 1) } else { c >> 1 }))
+    !bytes
+        .iter()
+        .fold(!0u32, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |c, _| if c & 1 == 1 { 0xedb8_8320 ^ (c >> 1) } else { c >> 1 }))
 }
 
 /// Breaks a good checkpoint in one way and returns what the program says.
@@ -124,7 +126,10 @@ fn configurations_that_lack_or_contradict() {
     assert_says(&set("transformer/config.json", |v| v["qk_norm"] = "layer_norm".into()), &["transformer/config.json", "qk_norm"]);
     assert_says(&set("transformer/config.json", |v| v["num_layers"] = 0.into()), &["transformer/config.json", "num_layers"]);
     assert_says(&set("vae/config.json", |v| v["decoder_layers_per_block"] = serde_json::json!([1])), &["vae/config.json", "length"]);
-    assert_says(&set("vae/config.json", |v| v["downsample_block_type"] = "pixel_unshuffle".into()), &["vae/config.json", "pixel_unshuffle"]);
+    assert_says(
+        &set("vae/config.json", |v| v["downsample_block_type"] = "pixel_unshuffle".into()),
+        &["vae/config.json", "pixel_unshuffle"],
+    );
     assert_says(&set("vae/config.json", |v| v["scaling_factor"] = 0.into()), &["vae/config.json"]);
     assert_says(&said_of(|f| std::fs::write(f.join("config.json"), "[1, 2").unwrap()), &["config.json"]);
     assert_says(&said_of(|f| std::fs::remove_file(f.join("config.json")).unwrap()), &["not a model folder", "config.json"]);
@@ -146,7 +151,11 @@ fn a_pickle_with_code_is_refused_by_name_and_not_run() {
     let folder = model(home.path(), "tiny-both-bf16-pth", |_| {});
     let trace = home.path().join("it-ran");
     // {"model": {"args": {}, "sd": os.system("touch …")}}
-    let pickle = format!("\u{2}}}(X\u{5}\0\0\0model}}(X\u{4}\0\0\0args}}X\u{2}\0\0\0sdcposix\nsystem\n(X{}\0\0\0touch {}tRuu.", char::from(6 + trace.to_str().unwrap().len() as u8), trace.display());
+    let pickle = format!(
+        "\u{2}}}(X\u{5}\0\0\0model}}(X\u{4}\0\0\0args}}X\u{2}\0\0\0sdcposix\nsystem\n(X{}\0\0\0touch {}tRuu.",
+        char::from(6 + trace.to_str().unwrap().len() as u8),
+        trace.display()
+    );
     let pickle = [b"\x80".as_slice(), pickle.as_bytes()].concat();
     zipped(&folder.join("ta_tok.pth"), &pickle);
     let said = sentence(&run(home.path(), &["inspect", folder.to_str().unwrap()]));

@@ -1,5 +1,7 @@
 //! The program itself on the command line: its contract, and what it says to bad input.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "../golden/checkpoint.rs"]
 mod checkpoint;
 #[path = "../golden/torch_random.rs"]

@@ -92,8 +92,13 @@ pub fn write(case: &Value, weights: &Weights, tokenizer: &Path, folder: &Path) {
     let shards: Vec<&[&String]> = if case["sharded"] == true { names.chunks(names.len().div_ceil(3)).collect() } else { vec![&names[..]] };
     let mut map = serde_json::Map::new();
     for (i, shard) in shards.iter().enumerate() {
-        let file = if shards.len() == 1 { "model.safetensors".to_owned() } else { format!("model-{:05}-of-{:05}.safetensors", i + 1, shards.len()) };
-        let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = shard.iter().map(|n| (*n, &weights[*n].0, bytes(&weights[*n].1, dtype, &case["ties"][*n]))).collect();
+        let file = if shards.len() == 1 {
+            "model.safetensors".to_owned()
+        } else {
+            format!("model-{:05}-of-{:05}.safetensors", i + 1, shards.len())
+        };
+        let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> =
+            shard.iter().map(|n| (*n, &weights[*n].0, bytes(&weights[*n].1, dtype, &case["ties"][*n]))).collect();
         let views = bytes.iter().map(|(n, shape, data)| ((*n).clone(), TensorView::new(dtype, (*shape).clone(), data).unwrap()));
         safetensors::serialize_to_file(views, None, &folder.join(&file)).unwrap();
         map.extend(shard.iter().map(|n| ((*n).clone(), Value::from(file.clone()))));

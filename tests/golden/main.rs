@@ -1,5 +1,7 @@
 //! Parity with the PyTorch reference on recorded cases (made by `record.py`), and two canaries that must fail.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod checkpoint;
 mod torch_random;
 
@@ -23,8 +25,20 @@ mod tolerance {
 
 /// Tensors that every dump must have, besides those of pictures and blocks.
 const ALWAYS: [&str; 14] = [
-    "prompt.ids", "ar.generated", "ar.logits.0", "ar.layer.0", "ar.final", "cond.hidden", "cond.ar", "cond.ar_null",
-    "cond.encoder_hidden_states", "dit.timesteps", "dit.0.block.0", "dit.0.latents", "vae.input", "image",
+    "prompt.ids",
+    "ar.generated",
+    "ar.logits.0",
+    "ar.layer.0",
+    "ar.final",
+    "cond.hidden",
+    "cond.ar",
+    "cond.ar_null",
+    "cond.encoder_hidden_states",
+    "dit.timesteps",
+    "dit.0.block.0",
+    "dit.0.latents",
+    "vae.input",
+    "image",
 ];
 const WITH_PICTURE: [&str; 3] = ["vision.pixels", "vision.selected", "vision.indices"];
 const WITH_LATENTS: [&str; 2] = ["ref.pixels", "ref.latents"];
@@ -155,7 +169,8 @@ fn compare(name: &str, case: &Value, reference: &SafeTensors, dump: &Dump) -> Ve
         }
     }
     println!("{name:28} {compared} tensors, worst relative {:.1e} ({})", worst.0, worst.1);
-    let configs = [(true, &ALWAYS[..]), (case["picture"].is_string(), &WITH_PICTURE), (case["dumped"].get("ref.latents").is_some(), &WITH_LATENTS)];
+    let configs =
+        [(true, &ALWAYS[..]), (case["picture"].is_string(), &WITH_PICTURE), (case["dumped"].get("ref.latents").is_some(), &WITH_LATENTS)];
     for required in configs.iter().filter(|(wanted, _)| *wanted).flat_map(|(_, names)| names.iter()) {
         if dump.get(required).unwrap().is_none() || case["dumped"].get(required).is_none() {
             wrong.push(format!("{required}: not in the dump"));
@@ -272,7 +287,9 @@ fn canary_missing_surplus_and_misshapen_tensors_are_listed_together() {
     let text = error.to_string();
     let pipeline::Error::Load(load::Error::Misfits(Misfits { missing, misshapen, surplus })) = error else { panic!("{text}") };
     assert_eq!((missing.len(), misshapen.len(), surplus.len()), (2, 1, 1), "{text}");
-    for part in ["up_proj.weight [160, 64]", "conv_out.bias [3]", "surplus    model.sana.transformer_blocks.7.extra", "expected [64], found [3]"] {
+    for part in
+        ["up_proj.weight [160, 64]", "conv_out.bias [3]", "surplus    model.sana.transformer_blocks.7.extra", "expected [64], found [3]"]
+    {
         assert!(text.contains(part), "{part} in {text}");
     }
 }

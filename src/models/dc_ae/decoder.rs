@@ -118,7 +118,10 @@ impl Decoder {
             if level.local {
                 let (h, w) = (2 * x.dim(2)?, 2 * x.dim(3)?);
                 let step = strips.rows(level.channels, h, w);
-                let made = (0..h).step_by(step).map(|from| level.forward_rows(&x, from..(from + step).min(h), probe)).collect::<Result<Vec<_>>>()?;
+                let made = (0..h)
+                    .step_by(step)
+                    .map(|from| level.forward_rows(&x, from..(from + step).min(h), probe))
+                    .collect::<Result<Vec<_>>>()?;
                 x = if let [one] = &made[..] { one.contiguous()? } else { Tensor::cat(&made, 2)? };
             } else {
                 x = level.forward(&x, probe)?;

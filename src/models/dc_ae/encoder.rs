@@ -1,8 +1,8 @@
 //! Pictures to latents.
 
+use super::Config;
 use super::blocks::Block;
 use super::sampling::Downsample;
-use super::Config;
 use crate::models::Probe;
 use crate::models::layers::Conv2d;
 use candle_core::{Result, Tensor};

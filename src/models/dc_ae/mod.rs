@@ -60,7 +60,10 @@ impl Config {
             return Some("its lists of levels differ in length".to_owned());
         }
         if self.downsample_block_type != "Conv" || self.upsample_block_type != "interpolate" {
-            return Some(format!("downsample_block_type {:?} with upsample_block_type {:?}", self.downsample_block_type, self.upsample_block_type));
+            return Some(format!(
+                "downsample_block_type {:?} with upsample_block_type {:?}",
+                self.downsample_block_type, self.upsample_block_type
+            ));
         }
         for (channels, layers) in [
             (&self.encoder_block_out_channels, &self.encoder_layers_per_block),
@@ -77,7 +80,11 @@ impl Config {
             }
         }
         let widths = self.encoder_block_out_channels.iter().chain(&self.decoder_block_out_channels);
-        if self.attention_head_dim == 0 || widths.zip(self.encoder_block_types.iter().chain(&self.decoder_block_types)).any(|(c, t)| *t == BlockType::EfficientViTBlock && c % self.attention_head_dim != 0) {
+        if self.attention_head_dim == 0
+            || widths
+                .zip(self.encoder_block_types.iter().chain(&self.decoder_block_types))
+                .any(|(c, t)| *t == BlockType::EfficientViTBlock && c % self.attention_head_dim != 0)
+        {
             return Some("a level's channels are no multiple of attention_head_dim".to_owned());
         }
         let kernels = self.encoder_qkv_multiscales.iter().chain(&self.decoder_qkv_multiscales).flatten();

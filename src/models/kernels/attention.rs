@@ -158,7 +158,11 @@ mod tests {
     #[test]
     fn a_biased_key_counts_as_many_equal_keys() {
         let (q, two) = (noise(4, &[1, 2, 5, 8]), noise(5, &[1, 2, 2, 8]));
-        let many = Tensor::cat(&[two.narrow(2, 0, 1).unwrap().repeat((1, 1, 73, 1)).unwrap(), two.narrow(2, 1, 1).unwrap().repeat((1, 1, 102, 1)).unwrap()], 2).unwrap();
+        let many = Tensor::cat(
+            &[two.narrow(2, 0, 1).unwrap().repeat((1, 1, 73, 1)).unwrap(), two.narrow(2, 1, 1).unwrap().repeat((1, 1, 102, 1)).unwrap()],
+            2,
+        )
+        .unwrap();
         let bias = [73f32.ln(), 102f32.ln()];
         let grouped = attention(&q, &two, &two, Mask::KeyBias(&bias)).unwrap();
         assert_close(&grouped, &attention_plain(&q, &many, &many, Mask::None).unwrap());

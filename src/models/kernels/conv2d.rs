@@ -90,7 +90,15 @@ pub fn conv2d_plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: 
 }
 
 /// Row (channel, dy, dx) of `columns` is what that filter tap sees at each output pixel of the rows asked for.
-fn unfold(picture: &[f32], (h, w): (usize, usize), kernel: usize, stride: usize, (first, rows): (usize, usize), ow: usize, columns: &mut [f32]) {
+fn unfold(
+    picture: &[f32],
+    (h, w): (usize, usize),
+    kernel: usize,
+    stride: usize,
+    (first, rows): (usize, usize),
+    ow: usize,
+    columns: &mut [f32],
+) {
     let pad = kernel / 2;
     for (tap, column) in columns.chunks_exact_mut(rows * ow).enumerate() {
         let (channel, dy, dx) = (tap / (kernel * kernel), tap / kernel % kernel, tap % kernel);

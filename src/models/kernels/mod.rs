@@ -24,11 +24,13 @@ pub use depthwise::{depthwise_conv2d, depthwise_conv2d_plain, gated_depthwise, g
 pub use linear::{linear, linear_from_map, linear_plain, linear_to_map};
 pub use linear_attention::{linear_attention, linear_attention_plain};
 pub use norm::{
-    add_scaled, add_scaled_plain, channel_rms_norm, channel_rms_norm_plain, l2_normalize, l2_normalize_plain, layer_norm, layer_norm_modulate, layer_norm_modulate_plain,
-    layer_norm_plain, rms_norm, rms_norm_plain,
+    add_scaled, add_scaled_plain, channel_rms_norm, channel_rms_norm_plain, l2_normalize, l2_normalize_plain, layer_norm,
+    layer_norm_modulate, layer_norm_modulate_plain, layer_norm_plain, rms_norm, rms_norm_plain,
 };
 
-pub use shuffle::{add_repeated_shuffled, add_repeated_shuffled_plain, add_unshuffled_mean, add_unshuffled_mean_plain, double, double_plain};
+pub use shuffle::{
+    add_repeated_shuffled, add_repeated_shuffled_plain, add_unshuffled_mean, add_unshuffled_mean_plain, double, double_plain,
+};
 
 use candle_core::{DType, Device, Result, Storage, StorageRef, Tensor, bail};
 

@@ -117,7 +117,11 @@ pub fn layer_norm_plain(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) ->
 /// - `x`: `(…, C)`; `scale`, `shift`: `(C)`; returns `(…, C)`
 /// # Source      diffusers 0.34 `SanaTransformerBlock`, `SanaModulatedNorm`
 pub fn layer_norm_modulate(x: &Tensor, scale: &Tensor, shift: &Tensor, eps: f32) -> Result<Tensor> {
-    if !is_fast(x) || !is_fast(scale) { layer_norm_modulate_plain(x, scale, shift, eps) } else { layer_norm_rows(x, scale, shift, 1.0, eps) }
+    if !is_fast(x) || !is_fast(scale) {
+        layer_norm_modulate_plain(x, scale, shift, eps)
+    } else {
+        layer_norm_rows(x, scale, shift, 1.0, eps)
+    }
 }
 
 /// The plain twin of [`layer_norm_modulate`].
@@ -148,7 +152,14 @@ fn layer_norm_rows(x: &Tensor, gain: &Tensor, offset: &Tensor, base: f32, eps: f
 /// # Shapes
 /// - `x`, `residual`: `(B, C, H, W)`; `weight`, `bias`: `(C)`; returns `(B, C, H, W)`
 /// # Source      diffusers 0.34 `RMSNorm` as used by `AutoencoderDC`
-pub fn channel_rms_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32, residual: Option<&Tensor>, then_relu: bool) -> Result<Tensor> {
+pub fn channel_rms_norm(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    eps: f32,
+    residual: Option<&Tensor>,
+    then_relu: bool,
+) -> Result<Tensor> {
     if !is_fast(x) {
         return channel_rms_norm_plain(x, weight, bias, eps, residual, then_relu);
     }
@@ -206,7 +217,14 @@ pub fn channel_rms_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32, re
 }
 
 /// The plain twin of [`channel_rms_norm`].
-pub fn channel_rms_norm_plain(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32, residual: Option<&Tensor>, then_relu: bool) -> Result<Tensor> {
+pub fn channel_rms_norm_plain(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    eps: f32,
+    residual: Option<&Tensor>,
+    then_relu: bool,
+) -> Result<Tensor> {
     let c = x.dim(1)?;
     let wide = x.to_dtype(DType::F32)?;
     let scale = ((wide.sqr()?.mean_keepdim(1)? + f64::from(eps))?).sqrt()?;

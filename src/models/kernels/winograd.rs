@@ -94,7 +94,15 @@ fn transform_filters(filters: &[f32], inputs: usize, outputs: usize) -> Vec<f32>
 }
 
 /// Bᵀ d B of a row of patches: the first of its four input lines is `top - 1`. Written at `at` of each of sixteen parts.
-fn transform_input(plane: &[f32], (h, w): (usize, usize), top: usize, lines: &mut [f32], spectra: &mut [f32], (at, part): (usize, usize), across: usize) {
+fn transform_input(
+    plane: &[f32],
+    (h, w): (usize, usize),
+    top: usize,
+    lines: &mut [f32],
+    spectra: &mut [f32],
+    (at, part): (usize, usize),
+    across: usize,
+) {
     // Even and odd columns of four padded lines. Column x of the padded line is column x - 1 of the picture.
     let len = across + 1;
     let (lines, sums) = lines[..16 * len].split_at_mut(8 * len);

@@ -70,7 +70,10 @@ pub struct Mlp {
 impl Mlp {
     /// Keys `names.0.*` `(hidden, inputs)` and `names.1.*` `(outputs, hidden)`.
     pub fn new(inputs: usize, hidden: usize, outputs: usize, names: (&str, &str), vb: &VarBuilder) -> Result<Self> {
-        Ok(Self { first: Linear::new(inputs, hidden, true, &vb.pp(names.0))?, second: Linear::new(hidden, outputs, true, &vb.pp(names.1))? })
+        Ok(Self {
+            first: Linear::new(inputs, hidden, true, &vb.pp(names.0))?,
+            second: Linear::new(hidden, outputs, true, &vb.pp(names.1))?,
+        })
     }
 
     /// `(…, inputs)` to `(…, outputs)`.

@@ -141,7 +141,14 @@ impl SanaTransformer2D {
     /// - `latents`: `(B, in_channels, H, W)`; `contexts`: B of them, for one sample each; returns `(B, out_channels, H, W)`
     /// # Errors      shapes that do not fit, `step` beyond the prepared times, the probe stops, or the device fails
     /// # Source      diffusers 0.34 `SanaTransformer2DModel`. Differs: time and cross-attention keys come prepared
-    pub fn forward(&self, latents: &Tensor, contexts: &[&Context], times: &Timesteps, step: usize, probe: &mut dyn Probe) -> Result<Tensor> {
+    pub fn forward(
+        &self,
+        latents: &Tensor,
+        contexts: &[&Context],
+        times: &Timesteps,
+        step: usize,
+        probe: &mut dyn Probe,
+    ) -> Result<Tensor> {
         let (b, _, h, w) = latents.dims4()?;
         if contexts.len() != b {
             bail!("{} contexts for {b} samples", contexts.len());

@@ -96,7 +96,11 @@ impl TaTok {
             let rows = self.embedding.narrow(0, from, len)?.to_dtype(self.embedding_proj_dtype())?;
             let table = self.embedding_proj.forward(&rows)?.to_dtype(DType::F32)?; // (codes, dim)
             // argmin |z - t|² = argmax (z · t - |t|² / 2); with normalised rows |t| is one for all.
-            let (table, half_squares) = if self.l2_normalized { (kernels::l2_normalize(&table)?, None) } else { (table.clone(), Some((table.sqr()?.sum(1)? / 2.0)?)) };
+            let (table, half_squares) = if self.l2_normalized {
+                (kernels::l2_normalize(&table)?, None)
+            } else {
+                (table.clone(), Some((table.sqr()?.sum(1)? / 2.0)?))
+            };
             let mut scores = kernels::linear(&z, &table, None)?; // (B · N, codes)
             if let Some(half_squares) = half_squares {
                 scores = scores.broadcast_sub(&half_squares)?;

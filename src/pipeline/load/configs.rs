@@ -104,7 +104,8 @@ impl Configs {
     /// # Errors      a file cannot be read, is no JSON, lacks a value, or asks for what is not built in
     pub fn read(folder: &Folder, pth_args: Option<&Value>, learnt_temperature: bool) -> Result<Self> {
         let file = "config.json";
-        let main = json(folder, file)?.ok_or_else(|| Error::NotACheckpoint { what: "there is no config.json".to_owned(), path: folder.path() })?;
+        let main =
+            json(folder, file)?.ok_or_else(|| Error::NotACheckpoint { what: "there is no config.json".to_owned(), path: folder.path() })?;
         let lm: qwen3::Config = parse(file, with_head_dim(main.clone()))?;
         let more: Main = parse(file, main.clone())?;
         let refuse = |what: &str| Err(Error::Unsupported { file: file.to_owned(), what: what.to_owned() });
@@ -203,7 +204,9 @@ impl Configs {
         }
         let ids = &self.ids;
         let last = u32::try_from(lm.vocab_size - 1).unwrap_or(u32::MAX);
-        if ids.image_start_token_id > ids.image_end_token_id || [ids.image_end_token_id, ids.image_start_tag_id, ids.scale_start_token_id].iter().any(|id| *id > last) {
+        if ids.image_start_token_id > ids.image_end_token_id
+            || [ids.image_end_token_id, ids.image_start_tag_id, ids.scale_start_token_id].iter().any(|id| *id > last)
+        {
             return bad(main, "the ids of the image tokens are outside the vocabulary".to_owned());
         }
         let codes = (ids.image_end_token_id - ids.image_start_token_id) as usize + 1;
@@ -224,14 +227,20 @@ impl Configs {
         }
         let latent = self.vae.latent_channels;
         if ![latent, 2 * latent].contains(&self.sana.in_channels) || self.sana.out_channels != self.sana.in_channels {
-            return bad("transformer/config.json", format!("{} channels in and {} out for latents of {latent}", self.sana.in_channels, self.sana.out_channels));
+            return bad(
+                "transformer/config.json",
+                format!("{} channels in and {} out for latents of {latent}", self.sana.in_channels, self.sana.out_channels),
+            );
         }
         let vision = &self.ta_tok.vision;
         if vision.hidden_size % vision.num_attention_heads != 0 || vision.patch_size > vision.image_size {
             return bad("vision_tower/config.json", "the sizes of the encoder do not divide".to_owned());
         }
         if pool_scale != 1 || self.image_tokens != vision.grid() * vision.grid() || self.input_size != vision.image_size {
-            return bad("vision_tower/config.json", format!("{} tokens for a grid of {} with pool_scale {pool_scale}", self.image_tokens, vision.grid()));
+            return bad(
+                "vision_tower/config.json",
+                format!("{} tokens for a grid of {} with pool_scale {pool_scale}", self.image_tokens, vision.grid()),
+            );
         }
         Ok(())
     }
@@ -283,7 +292,8 @@ fn parse<T: DeserializeOwned>(file: &str, value: Value) -> Result<T> {
 /// A configuration file; `None` where there is none. `Infinity` and `NaN`, which Python writes, become null.
 fn json(folder: &Folder, file: &str) -> Result<Option<Value>> {
     let Some(bytes) = folder.read(file)? else { return Ok(None) };
-    let value = serde_json::from_slice(&without_infinities(&bytes)).map_err(|e| Error::Config { file: file.to_owned(), what: e.to_string() })?;
+    let value =
+        serde_json::from_slice(&without_infinities(&bytes)).map_err(|e| Error::Config { file: file.to_owned(), what: e.to_string() })?;
     Ok(Some(value))
 }
 

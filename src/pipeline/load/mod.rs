@@ -149,8 +149,15 @@ pub enum Built {
 }
 
 impl Part {
-    pub const ALL: [Self; 7] =
-        [Self::VisionTower, Self::LanguageModel, Self::DiffusionConnector, Self::VaeConnector, Self::Transformer, Self::Encoder, Self::Decoder];
+    pub const ALL: [Self; 7] = [
+        Self::VisionTower,
+        Self::LanguageModel,
+        Self::DiffusionConnector,
+        Self::VaeConnector,
+        Self::Transformer,
+        Self::Encoder,
+        Self::Decoder,
+    ];
 
     /// A name for a person.
     pub fn name(self) -> &'static str {
@@ -174,8 +181,12 @@ impl Part {
         Ok(match self {
             Self::VisionTower => Built::VisionTower(ta_tok::TaTok::new(&configs.ta_tok, &model.pp("vision_tower.vision_tower"))?),
             Self::LanguageModel => Built::LanguageModel(qwen3::Qwen3::new(&configs.lm, vb)?),
-            Self::DiffusionConnector => Built::DiffusionConnector(Connector::new(configs.lm.hidden_size, width, &model.pp("diffusion_connector"))?),
-            Self::VaeConnector => Built::VaeConnector(Connector::new(configs.vae.latent_channels, width, &model.pp("und_image_vae_connector"))?),
+            Self::DiffusionConnector => {
+                Built::DiffusionConnector(Connector::new(configs.lm.hidden_size, width, &model.pp("diffusion_connector"))?)
+            }
+            Self::VaeConnector => {
+                Built::VaeConnector(Connector::new(configs.vae.latent_channels, width, &model.pp("und_image_vae_connector"))?)
+            }
             Self::Transformer => Built::Transformer(sana::SanaTransformer2D::new(&configs.sana, &model.pp("sana"))?),
             Self::Encoder => Built::Encoder(dc_ae::Encoder::new(&configs.vae, &model.pp("sana_vae.encoder"))?),
             Self::Decoder => Built::Decoder(dc_ae::Decoder::new(&configs.vae, &model.pp("sana_vae.decoder"))?),

@@ -86,7 +86,9 @@ impl Pickle {
             Value::Float(x) => (*x).into(),
             Value::Text(t) => (&**t).into(),
             Value::List(items) => items.iter().take(10_000).map(|i| self.json(self.get(*i), depth - 1)).collect(),
-            Value::Dict(_) => Json::Object(self.entries(value).take(10_000).map(|(k, v)| (k.to_owned(), self.json(v, depth - 1))).collect()),
+            Value::Dict(_) => {
+                Json::Object(self.entries(value).take(10_000).map(|(k, v)| (k.to_owned(), self.json(v, depth - 1))).collect())
+            }
             Value::None | Value::Global(_) | Value::Storage(_) | Value::Tensor(_) => Json::Null,
         }
     }

@@ -88,8 +88,12 @@ fn widened(raw: &[u8], dtype: DType) -> CandleResult<Vec<f32>> {
     let chunks = out.par_chunks_mut(CHUNK).zip(raw.par_chunks(CHUNK * dtype.size_in_bytes()));
     match dtype {
         DType::F32 => chunks.for_each(|(to, from)| to.iter_mut().zip(from.as_chunks().0).for_each(|(t, f)| *t = f32::from_le_bytes(*f))),
-        DType::F16 => chunks.for_each(|(to, from)| to.iter_mut().zip(from.as_chunks().0).for_each(|(t, f)| *t = f16::from_le_bytes(*f).to_f32())),
-        DType::BF16 => chunks.for_each(|(to, from)| to.iter_mut().zip(from.as_chunks().0).for_each(|(t, f)| *t = bf16::from_le_bytes(*f).to_f32())),
+        DType::F16 => {
+            chunks.for_each(|(to, from)| to.iter_mut().zip(from.as_chunks().0).for_each(|(t, f)| *t = f16::from_le_bytes(*f).to_f32()))
+        }
+        DType::BF16 => {
+            chunks.for_each(|(to, from)| to.iter_mut().zip(from.as_chunks().0).for_each(|(t, f)| *t = bf16::from_le_bytes(*f).to_f32()))
+        }
         other => bail!("tensors of type {other:?} are not used here"),
     }
     Ok(out)
@@ -101,7 +105,9 @@ fn widened(raw: &[u8], dtype: DType) -> CandleResult<Vec<f32>> {
 pub fn read_safetensors(bytes: &Arc<Bytes>) -> Result<BTreeMap<String, Entry>, String> {
     let all = bytes.as_slice();
     let (header, metadata) = safetensors::SafeTensors::read_metadata(all).map_err(|e| match e {
-        safetensors::SafeTensorError::MetadataIncompleteBuffer => "its length is not what its header says; it may be cut off, so get it again".to_owned(),
+        safetensors::SafeTensorError::MetadataIncompleteBuffer => {
+            "its length is not what its header says; it may be cut off, so get it again".to_owned()
+        }
         other => format!("its header cannot be read ({other})"),
     })?;
     let data = header + 8;

@@ -50,7 +50,9 @@ fn tensor(pickle: &Pickle, parts: [usize; 4], zip: &mut Zip, prefix: &str, bytes
     let Value::Storage(id) = storage else { return Err("it lies on no storage".to_owned()) };
     let Value::List(id) = pickle.get(*id) else { return Err("its storage has no description".to_owned()) };
     let [_, kind, key, ..] = &id[..] else { return Err("its storage has no description".to_owned()) };
-    let (Value::Global(kind), Value::Text(key)) = (pickle.get(*kind), pickle.get(*key)) else { return Err("its storage has no type".to_owned()) };
+    let (Value::Global(kind), Value::Text(key)) = (pickle.get(*kind), pickle.get(*key)) else {
+        return Err("its storage has no type".to_owned());
+    };
     let dtype = match &**kind {
         "torch FloatStorage" => DType::F32,
         "torch HalfStorage" => DType::F16,
