@@ -11,24 +11,32 @@ use crate::models::sana::SanaTransformer2D;
 use candle_core::{DType, Tensor};
 use std::sync::Arc;
 
+/// What a painting begins with.
+pub struct Inputs<'a> {
+    pub conditions: &'a Conditions,
+    /// `(1, C, h, w)` f32.
+    pub noise: &'a Tensor,
+    /// Scaled latents of the noise's shape, laid beside it.
+    pub reference: Option<&'a Tensor>,
+}
+
 /// Runs the Euler steps with guidance, the branches without and with the request side by side.
 ///
 /// Returns the latents after every step. Keys, values and times are computed once; `plain` computes them at every step.
 ///
 /// # Shapes
-/// - `noise`: `(1, C, h, w)` f32; `reference`: scaled latents of the same shape, laid beside the noise; returns `(1, C, h, w)` f32
+/// - returns one `(1, C, h, w)` f32 per step
 /// # Errors      cancelled, or the device fails
 /// # Source      BLIP3o-NEXT `blip3o_qwen_inference.py`, diffusers 0.34 `FlowMatchEulerDiscreteScheduler.step`
 pub fn denoise(
     sana: &SanaTransformer2D,
     configs: &Configs,
-    conditions: &Conditions,
-    noise: &Tensor,
-    reference: Option<&Tensor>,
+    inputs: &Inputs,
     map: Option<&Arc<PreviewMap>>,
     request: &Request,
     watch: &mut Watch,
 ) -> Result<Vec<Tensor>> {
+    let Inputs { conditions, noise, reference } = *inputs;
     let recipe = &request.recipe;
     let schedule = Schedule::new(recipe.steps, configs.shift);
     let (_, channels, _, width) = noise.dims4()?;

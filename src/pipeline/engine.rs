@@ -154,19 +154,18 @@ impl Engine {
             self.load(&[Part::Transformer], watch)?;
             let beside = reference_latents.filter(|_| configs.noise);
             let transformer = loaded(&self.parts.transformer)?;
-            let path = denoise::denoise(transformer, &configs, &conditions, &noise, beside, map.as_ref(), request, watch)?;
-            if v + 1 == variations {
-                self.release(&[Part::DiffusionConnector, Part::VaeConnector, Part::Transformer]);
-            }
+            let inputs = denoise::Inputs { conditions: &conditions, noise: &noise, reference: beside };
+            let path = denoise::denoise(transformer, &configs, &inputs, map.as_ref(), request, watch)?;
+            self.release(&[Part::DiffusionConnector, Part::VaeConnector, Part::Transformer]);
             // 7. The picture.
             self.load(&[Part::Decoder], watch)?;
             let last = &path[path.len() - 1];
             let picture = decode::decode(loaded(&self.parts.decoder)?, &configs, last, self.arithmetic(), request, watch)?;
             let path = path.iter().map(Latents::from_tensor).collect::<candle_core::Result<_>>()?;
             made.push(Made { picture, recipe, tokens, path });
+            self.release(&[Part::Decoder]);
             watch.made(&made[made.len() - 1]);
         }
-        self.release(&[Part::Decoder]);
         Ok(())
     }
 
@@ -189,7 +188,7 @@ impl Engine {
             return setting(format!("the guidance {} is no number", recipe.guidance));
         }
         let s = recipe.sampling;
-        if !s.greedy && !(s.temperature > 0.0 && s.temperature.is_finite()) {
+        if !(s.greedy || (s.temperature > 0.0 && s.temperature.is_finite())) {
             return setting(format!("the temperature {} is not above 0; for the likeliest tokens choose greedy", s.temperature));
         }
         if !s.greedy && !(0.0..=1.0).contains(&s.top_p) {

@@ -125,7 +125,7 @@ fn hash(checkpoint: &Checkpoint) -> String {
         sha.update(name);
         sha.update(entry.raw());
     }
-    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", sha.finalize())
 }
 
 /// Latent pixels along one side of a synthetic picture, and how many pictures the fit takes.

@@ -120,7 +120,7 @@ impl MultiscaleLinearAttention {
         })
     }
 
-    /// norm(to_out(attention(x))) + x. Heads are consecutive runs of 3 d channels of [q, k, v, m(q), m(k), m(v), …],
+    /// `norm(to_out(attention(x))) + x`. Heads are consecutive runs of 3 d channels of [q, k, v, m(q), m(k), m(v), …],
     /// each split into q, k and v: the first head is made of the first 3 d channels of the queries.
     ///
     /// # Shapes

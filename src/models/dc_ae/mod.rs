@@ -72,7 +72,7 @@ impl Config {
             if layers.contains(&0) {
                 return Some("a level has no layers".to_owned());
             }
-            if self.latent_channels == 0 || channels.iter().any(|c| *c == 0) || channels[levels - 1] % self.latent_channels != 0 {
+            if self.latent_channels == 0 || channels.contains(&0) || channels[levels - 1] % self.latent_channels != 0 {
                 return Some("the channels of the last level are no multiple of the latent channels".to_owned());
             }
             if channels.windows(2).any(|c| 4 * c[0] % c[1] != 0 || 4 * c[0] < c[1]) {

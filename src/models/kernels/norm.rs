@@ -99,7 +99,7 @@ pub fn l2_normalize_plain(x: &Tensor) -> Result<Tensor> {
 /// # Shapes
 /// - `x`: `(…, C)`; `weight`, `bias`: `(C)`; returns `(…, C)`
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) -> Result<Tensor> {
-    if !is_fast(x) { layer_norm_plain(x, weight, bias, eps) } else { layer_norm_rows(x, weight, bias, 0.0, eps) }
+    if is_fast(x) { layer_norm_rows(x, weight, bias, 0.0, eps) } else { layer_norm_plain(x, weight, bias, eps) }
 }
 
 /// The plain twin of [`layer_norm`].

@@ -55,6 +55,7 @@ impl DepthwiseConv2d {
 ///
 /// # Source      diffusers 0.34 `GLUMBConv`
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "the checkpoint's keys")]
 pub struct GlumbConv {
     conv_inverted: Linear,
     conv_depth: DepthwiseConv2d,

@@ -27,7 +27,7 @@ impl TimeEmbed {
         })
     }
 
-    /// emb = linear_2(silu(linear_1([cos(t f), sin(t f)]))), mod = linear(silu(emb)), for every time.
+    /// `emb = linear_2(silu(linear_1([cos(t f), sin(t f)])))`, `mod = linear(silu(emb))`, for every time.
     ///
     /// # Source      diffusers 0.34 `AdaLayerNormSingle`, `get_timestep_embedding` with `flip_sin_to_cos`
     pub fn forward(&self, timesteps: &[f32], dtype: DType, device: &Device) -> Result<Timesteps> {

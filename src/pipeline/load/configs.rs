@@ -199,7 +199,7 @@ impl Configs {
                 return bad(file, format!("{name} is {value}, not 1 to {most}"));
             }
         }
-        if lm.num_attention_heads % lm.num_key_value_heads != 0 || lm.head_dim % 2 != 0 {
+        if !lm.num_attention_heads.is_multiple_of(lm.num_key_value_heads) || !lm.head_dim.is_multiple_of(2) {
             return bad(main, "the attention heads do not divide".to_owned());
         }
         let ids = &self.ids;
@@ -233,7 +233,7 @@ impl Configs {
             );
         }
         let vision = &self.ta_tok.vision;
-        if vision.hidden_size % vision.num_attention_heads != 0 || vision.patch_size > vision.image_size {
+        if !vision.hidden_size.is_multiple_of(vision.num_attention_heads) || vision.patch_size > vision.image_size {
             return bad("vision_tower/config.json", "the sizes of the encoder do not divide".to_owned());
         }
         if pool_scale != 1 || self.image_tokens != vision.grid() * vision.grid() || self.input_size != vision.image_size {

@@ -89,10 +89,10 @@ fn widened(raw: &[u8], dtype: DType) -> CandleResult<Vec<f32>> {
     match dtype {
         DType::F32 => chunks.for_each(|(to, from)| to.iter_mut().zip(from.as_chunks().0).for_each(|(t, f)| *t = f32::from_le_bytes(*f))),
         DType::F16 => {
-            chunks.for_each(|(to, from)| to.iter_mut().zip(from.as_chunks().0).for_each(|(t, f)| *t = f16::from_le_bytes(*f).to_f32()))
+            chunks.for_each(|(to, from)| to.iter_mut().zip(from.as_chunks().0).for_each(|(t, f)| *t = f16::from_le_bytes(*f).to_f32()));
         }
         DType::BF16 => {
-            chunks.for_each(|(to, from)| to.iter_mut().zip(from.as_chunks().0).for_each(|(t, f)| *t = bf16::from_le_bytes(*f).to_f32()))
+            chunks.for_each(|(to, from)| to.iter_mut().zip(from.as_chunks().0).for_each(|(t, f)| *t = bf16::from_le_bytes(*f).to_f32()));
         }
         other => bail!("tensors of type {other:?} are not used here"),
     }
