@@ -11,9 +11,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command {
         Some(command) => pentimento::cli::run(command),
-        #[cfg(any())]
+        #[cfg(feature = "gui")]
         None => pentimento::app::open(arguments.files),
-        #[cfg(all())]
+        #[cfg(not(feature = "gui"))]
         None => pentimento::cli::no_window(),
     }
 }
