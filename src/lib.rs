@@ -5,3 +5,5 @@ pub mod models;
 pub mod pipeline;
 pub mod places;
 pub mod recipe;
+#[cfg(feature = "gui")]
+pub mod render;
