@@ -1,16 +1,19 @@
 //! A screen without a window: egui's own renderer on the first software device, shared by all tests.
 
-use eframe::egui_wgpu::{RenderState, RendererOptions, ScreenDescriptor, WgpuConfiguration};
+use eframe::egui_wgpu::{RenderState, Renderer, RendererOptions, ScreenDescriptor, WgpuConfiguration};
 use egui::epaint::{ClippedPrimitive, Primitive};
+use egui::mutex::RwLock;
 use pentimento::render::{self, CanvasPaint};
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 const NO_DEVICE: &str = "no graphics device was found. These tests need one, and one in software will do: install the package \
     mesa-vulkan-drivers (Debian, Ubuntu, Fedora), vulkan-swrast (Arch) or mesa-vulkan-swrast (Alpine)";
 
 pub struct Screen {
     pub state: RenderState,
-    pub context: egui::Context,
+    context: egui::Context,
+    repaints: Arc<AtomicBool>,
 }
 
 /// The screen, for one test at a time.
@@ -39,15 +42,39 @@ impl Screen {
         let configuration = WgpuConfiguration { wgpu_setup: setup, ..Default::default() };
         let state = wait(RenderState::create(&configuration, &instance, None, RendererOptions::PREDICTABLE))
             .unwrap_or_else(|error| panic!("{NO_DEVICE} ({error})"));
+        Self::of(state)
+    }
+
+    /// A screen of its own on the same device, with another format.
+    pub fn with_format(&self, target_format: wgpu::TextureFormat) -> Self {
+        let renderer = Renderer::new(&self.state.device, target_format, RendererOptions::PREDICTABLE);
+        Self::of(RenderState { target_format, renderer: Arc::new(RwLock::new(renderer)), ..self.state.clone() })
+    }
+
+    fn of(state: RenderState) -> Self {
         let context = egui::Context::default();
+        let repaints = Arc::new(AtomicBool::new(false));
+        let asked = repaints.clone();
+        context.set_request_repaint_callback(move |_| asked.store(true, Ordering::Relaxed));
         render::install(&state, &context);
         // Any error that the room did not expect fails the test that made it.
-        state.device.on_uncaptured_error(std::sync::Arc::new(|error: wgpu::Error| panic!("{error}")));
-        Self { state, context }
+        state.device.on_uncaptured_error(Arc::new(|error: wgpu::Error| panic!("{error}")));
+        Self { state, context, repaints }
+    }
+
+    /// True where the last frame asked for another one.
+    pub fn asks_for_another_frame(&self) -> bool {
+        self.repaints.load(Ordering::Relaxed)
     }
 
     /// One frame of a window whose canvases are `canvases`, in points.
     pub fn frame(&self, size: [u32; 2], ppp: f32, canvases: &[(egui::Rect, CanvasPaint)]) -> Frame {
+        // A new context asks for a few frames by itself; only what comes after these passes is asked for by the canvas.
+        for _ in 0..4 {
+            self.context.begin_pass(egui::RawInput::default());
+            let _ = self.context.end_pass();
+        }
+        self.repaints.store(false, Ordering::Relaxed);
         let window = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(size[0] as f32, size[1] as f32) / ppp);
         let jobs: Vec<ClippedPrimitive> = canvases
             .iter()
