@@ -1,3 +1,5 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+
 pub mod about;
 pub mod cli;
 pub mod imaging;

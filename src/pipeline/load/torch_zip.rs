@@ -21,7 +21,8 @@ pub struct TaTokFile {
 /// # Errors      a phrase that says what is wrong with the file
 pub fn read_ta_tok(bytes: &Arc<Bytes>) -> Result<TaTokFile, String> {
     let mut zip = zip::ZipArchive::new(Cursor::new(bytes.as_slice())).map_err(|e| format!("it is not a file of torch.save ({e})"))?;
-    let name = zip.file_names().flatten().find(|n| n.ends_with("data.pkl")).map(std::borrow::Cow::into_owned).ok_or("it has no data.pkl")?;
+    let name =
+        zip.file_names().flatten().find(|n| n.ends_with("data.pkl")).map(std::borrow::Cow::into_owned).ok_or("it has no data.pkl")?;
     let prefix = name.trim_end_matches("data.pkl").to_owned();
     let mut file = zip.by_name(&name).map_err(|e| e.to_string())?;
     if file.size() > MAX_PICKLE {
