@@ -1,3 +1,5 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+
 pub mod about;
 #[cfg(feature = "gui")]
 pub mod app;

@@ -40,11 +40,15 @@ impl Format {
 /// # Errors      not readable, no picture, too large, damaged
 pub fn open(path: &Path) -> Result<Picture> {
     let read = |source| Error::Read { path: path.to_owned(), source };
-    let size = fs::metadata(path).map_err(read)?;
-    if size.is_dir() {
+    let file = fs::metadata(path).map_err(read)?;
+    if file.is_dir() {
         return Err(read(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
     }
-    if size.len() > 4 << 30 {
+    if !file.is_file() {
+        // A device or a pipe may never end.
+        return Err(read(std::io::Error::other("not an ordinary file")));
+    }
+    if file.len() > 4 << 30 {
         return Err(Error::Damaged("the file is larger than 4 GiB".to_owned()));
     }
     decode(&fs::read(path).map_err(read)?)
@@ -57,9 +61,13 @@ pub fn decode(bytes: &[u8]) -> Result<Picture> {
     if bytes.is_empty() {
         return Err(Error::Empty);
     }
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| Error::Damaged(e.to_string()))?;
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| damaged(&e))?;
     if reader.format().is_none() {
         return Err(Error::UnknownFormat);
+    }
+    if reader.format() == Some(image::ImageFormat::Jpeg) && !jpeg_ends(bytes) {
+        // Its decoder would fill what is missing with grey.
+        return Err(Error::Damaged("it ends before the picture does".to_owned()));
     }
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
@@ -98,8 +106,37 @@ fn refused(error: ImageError) -> Error {
         ImageError::Limits(e) if matches!(e.kind(), image::error::LimitErrorKind::DimensionError) => {
             Error::Damaged(format!("a side is longer than {MAX_SIDE} pixels"))
         }
-        other => Error::Damaged(other.to_string()),
+        other => damaged(&other),
     }
+}
+
+/// In one line, whatever the decoder said.
+fn damaged(error: &dyn std::error::Error) -> Error {
+    Error::Damaged(error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Whether a JPEG goes on to the mark of its end, markers and scans one after the other.
+fn jpeg_ends(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some([0xff, marker]) = bytes.get(at..at + 2) {
+        match marker {
+            0xd9 => return true,
+            // Filling, and markers without a length.
+            0xff => at += 1,
+            0x01 | 0xd0..=0xd8 => at += 2,
+            _ => {
+                let Some([high, low]) = bytes.get(at + 2..at + 4) else { return false };
+                at += 2 + usize::from(u16::from_be_bytes([*high, *low])).max(2);
+                if *marker == 0xda {
+                    // The scan: up to a marker that is neither a byte of data nor a restart.
+                    let scan = bytes.get(at..).unwrap_or_default();
+                    let end = scan.windows(2).position(|w| w[0] == 0xff && !matches!(w[1], 0 | 0xd0..=0xd7 | 0xff));
+                    at = end.map_or(bytes.len(), |n| at + n);
+                }
+            }
+        }
+    }
+    false
 }
 
 /// The transform from an RGB profile to sRGB; `None` where there is nothing to do or the profile is of no use.

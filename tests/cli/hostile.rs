@@ -24,6 +24,7 @@ fn pictures_that_are_none() {
     bomb[29..33].copy_from_slice(&check.to_be_bytes());
     std::fs::write(path("bomb.png"), &bomb).unwrap();
     std::fs::create_dir(path("folder.png")).unwrap();
+    std::fs::write(path("model.png"), &std::fs::read(cases().join("tiny-words.safetensors")).unwrap()[..9000]).unwrap();
     for (name, words) in [
         ("none.png", "cannot be read"),
         ("empty.png", "is empty"),
@@ -31,11 +32,108 @@ fn pictures_that_are_none() {
         ("cut.png", "damaged or incomplete"),
         ("bomb.png", "60000 x 60000 pixels, more than"),
         ("folder.png", "cannot be read"),
+        ("model.png", "not a picture"),
+        #[cfg(unix)]
+        ("/dev/zero", "not an ordinary file"),
     ] {
         let said = sentence(&edit(home.path(), name));
         assert!(said.contains(words) && said.contains(name), "{name}: {said}");
         assert!(!path("out.png").exists());
     }
+}
+
+/// Headers that promise billions of pixels, with next to nothing behind them.
+fn bombs() -> Vec<(&'static str, Vec<u8>)> {
+    const SIDE: u16 = 60_000;
+    let (little, big) = (SIDE.to_le_bytes(), SIDE.to_be_bytes());
+    let gif = [
+        b"GIF89a",
+        &little[..],
+        &little,
+        &[0x80, 0, 0, 0, 0, 0, 255, 255, 255, 0x2c, 0, 0, 0, 0],
+        &little,
+        &little,
+        &[0, 2, 2, 0x4c, 1, 0, 0x3b],
+    ]
+    .concat();
+    let side = u32::from(SIDE).to_le_bytes();
+    let bmp = [&b"BM"[..], &[54, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0], &side, &side, &[1, 0, 24, 0], &[0; 24]].concat();
+    // One component, one empty quantisation table and Huffman table, and a scan that never comes.
+    let tables = [&[0xff, 0xdb, 0, 67, 0][..], &[1; 64], &[0xff, 0xc4, 0, 20, 0, 1], &[0; 15], &[0]].concat();
+    let frame = [&[0xff, 0xc0, 0, 11, 8][..], &big, &big, &[1, 1, 0x11, 0]].concat();
+    let jpeg = [&[0xff, 0xd8][..], &tables, &frame, &[0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0, 0x55, 0xff, 0xd9]].concat();
+    let entry =
+        |tag: u16, kind: u16, value: u32| [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &1u32.to_le_bytes(), &value.to_le_bytes()].concat();
+    let wide = u32::from(SIDE);
+    let fields = [(256, wide), (257, wide), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, wide), (279, 4)];
+    let fields: Vec<u8> = fields.iter().flat_map(|(tag, value)| entry(*tag, 4, *value)).collect();
+    let tiff = [&b"II*\0\x08\0\0\0\x09\0"[..], &fields, &[0; 4]].concat();
+    let chunk = |kind: &[u8], data: &[u8]| [kind, &(data.len() as u32).to_le_bytes(), data].concat();
+    let riff = |chunks: &[u8]| [&b"RIFF"[..], &(chunks.len() as u32 + 4).to_le_bytes(), b"WEBP", chunks].concat();
+    // 16,383 x 16,383, about the most that the format has: above our limit too.
+    let lossless = chunk(b"VP8L", &[0x2f, 0xfe, 0xbf, 0xff, 0x0f, 0, 0, 0]);
+    let extended = [chunk(b"VP8X", &[0, 0, 0, 0, 0xfe, 0x3f, 0, 0xfe, 0x3f, 0]), lossless.clone()].concat();
+    vec![("a.gif", gif), ("a.bmp", bmp), ("a.jpg", jpeg), ("a.tiff", tiff), ("a.webp", riff(&lossless)), ("b.webp", riff(&extended))]
+}
+
+#[cfg(unix)]
+#[test]
+fn bombs_are_refused_before_they_need_memory() {
+    let home = tempfile::tempdir().unwrap();
+    for (name, bytes) in bombs() {
+        std::fs::write(home.path().join(name), bytes).unwrap();
+        // With a gigabyte of address space, the program's own threads included.
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "ulimit -v 1048576; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_pentimento"), "edit", name, "--prompt", "x"]);
+        let said =
+            sentence(&shell.env("PENTIMENTO_HOME", home.path()).env_remove("RUST_BACKTRACE").current_dir(home.path()).output().unwrap());
+        assert!(said.contains(name) && said.contains("million that can be opened"), "{name}: {said}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_may_not_be_read_or_written() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::process::CommandExt as _;
+    let home = tempfile::tempdir().unwrap();
+    let folder = model(home.path(), "tiny-words", |_| {});
+    std::fs::copy(cases().join("odd.png"), home.path().join("odd.png")).unwrap();
+    std::fs::create_dir(home.path().join("locked")).unwrap();
+    let rights = |path: &str, mode: u32| std::fs::set_permissions(home.path().join(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    rights("", 0o755);
+    rights("odd.png", 0);
+    rights("locked", 0o555);
+    rights("model/model.safetensors", 0);
+    // Root may do everything, so that there the program runs as somebody else, from a place that anybody reaches.
+    let root = home.path().metadata().unwrap().uid() == 0;
+    let copy = home.path().join("pentimento");
+    std::fs::copy(env!("CARGO_BIN_EXE_pentimento"), &copy).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(&copy);
+        command.args(arguments).env("PENTIMENTO_HOME", "/nonexistent").env_remove("RUST_BACKTRACE").current_dir(home.path());
+        if root {
+            command.uid(65_534).gid(65_534);
+        }
+        sentence(&command.output().unwrap())
+    };
+    assert_says(&run(&["edit", "odd.png", "--prompt", "x"]), &["odd.png", "cannot be read", "ermission denied"]);
+    let folder = folder.to_str().unwrap();
+    assert_says(&run(&["generate", "--prompt", "x", "--model", folder]), &["model.safetensors", "ermission denied"]);
+    assert_says(&run(&["inspect", folder]), &["model.safetensors", "ermission denied"]);
+    let locked = ["generate", "--prompt", "x", "--steps", "1", "--out", "locked/x.png"];
+    assert_says(&run(&locked), &["locked/x.png", "cannot be written", "ermission denied"]);
+}
+
+#[test]
+fn models_that_are_no_folders() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("file"), "x").unwrap();
+    std::fs::create_dir(home.path().join("empty")).unwrap();
+    let said = |model: &str| sentence(&run(home.path(), &["generate", "--prompt", "x", "--model", model]));
+    assert_says(&said("nowhere"), &["nowhere", "not a model folder"]);
+    assert_says(&said("file"), &["file", "not a model folder"]);
+    assert_says(&said("empty"), &["empty", "not a model folder", "missing"]);
 }
 
 fn crc32(bytes: &[u8]) -> u32 {

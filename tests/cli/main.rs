@@ -8,6 +8,7 @@ mod checkpoint;
 mod torch_random;
 
 mod contract;
+mod corrupted;
 mod hostile;
 
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! Writes the reference's random checkpoints (`make_checkpoint.py`) without PyTorch: a pure function of names, shapes and a seed.
 
 use crate::torch_random::Generator;
-use half::bf16;
+use half::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -87,7 +87,13 @@ pub fn write(case: &Value, weights: &Weights, tokenizer: &Path, folder: &Path) {
         std::fs::write(path, content.as_str().unwrap()).unwrap();
     }
     std::fs::copy(tokenizer, folder.join("tokenizer.json")).unwrap();
-    let dtype = if case["dtype"] == "bf16" { Dtype::BF16 } else { Dtype::F32 };
+    let dtype = |index: usize| match case["dtype"].as_str().unwrap() {
+        "mixed" => [Dtype::F32, Dtype::BF16, Dtype::F16][index % 3],
+        "f16" => Dtype::F16,
+        "bf16" => Dtype::BF16,
+        _ => Dtype::F32,
+    };
+    let dtypes: BTreeMap<&String, Dtype> = weights.keys().enumerate().map(|(i, name)| (name, dtype(i))).collect();
     let names: Vec<&String> = weights.keys().collect();
     let shards: Vec<&[&String]> = if case["sharded"] == true { names.chunks(names.len().div_ceil(3)).collect() } else { vec![&names[..]] };
     let mut map = serde_json::Map::new();
@@ -98,8 +104,8 @@ pub fn write(case: &Value, weights: &Weights, tokenizer: &Path, folder: &Path) {
             format!("model-{:05}-of-{:05}.safetensors", i + 1, shards.len())
         };
         let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> =
-            shard.iter().map(|n| (*n, &weights[*n].0, bytes(&weights[*n].1, dtype, &case["ties"][*n]))).collect();
-        let views = bytes.iter().map(|(n, shape, data)| ((*n).clone(), TensorView::new(dtype, (*shape).clone(), data).unwrap()));
+            shard.iter().map(|n| (*n, &weights[*n].0, bytes(&weights[*n].1, dtypes[n], &case["ties"][*n]))).collect();
+        let views = bytes.iter().map(|(n, shape, data)| ((*n).clone(), TensorView::new(dtypes[n], (*shape).clone(), data).unwrap()));
         safetensors::serialize_to_file(views, None, &folder.join(&file)).unwrap();
         map.extend(shard.iter().map(|n| ((*n).clone(), Value::from(file.clone()))));
     }
@@ -108,15 +114,17 @@ pub fn write(case: &Value, weights: &Weights, tokenizer: &Path, folder: &Path) {
     }
 }
 
-/// `ties` are places and bits of bf16 values that hang on the last bit of an f32, which we need not have the same.
+/// `ties` are places and bits of 16-bit values that hang on the last bit of an f32, which we need not have the same.
 fn bytes(values: &[f32], dtype: Dtype, ties: &Value) -> Vec<u8> {
-    if dtype != Dtype::BF16 {
-        return values.iter().flat_map(|v| v.to_le_bytes()).collect();
-    }
-    let mut rounded: Vec<bf16> = values.iter().map(|v| bf16::from_f32(*v)).collect();
+    let narrow: fn(f32) -> u16 = match dtype {
+        Dtype::F32 => return values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        Dtype::F16 => |v| f16::from_f32(v).to_bits(),
+        _ => |v| bf16::from_f32(v).to_bits(),
+    };
+    let mut rounded: Vec<u16> = values.iter().map(|v| narrow(*v)).collect();
     let ties: Vec<u64> = ties.as_array().into_iter().flatten().map(|n| n.as_u64().unwrap()).collect();
     for [place, bits] in ties.as_chunks::<2>().0 {
-        rounded[*place as usize] = bf16::from_bits(*bits as u16);
+        rounded[*place as usize] = *bits as u16;
     }
     rounded.iter().flat_map(|v| v.to_le_bytes()).collect()
 }

@@ -242,6 +242,14 @@ parity! {
     small_words: "small-words"
     small_edit: "small-both"
     small_bf16_edit_with_an_untied_head: "small-cross-untied-bf16"
+    f16_weights: "tiny-cross-f16"
+    weights_of_all_types_in_three_files: "tiny-both-mixed"
+    edit_by_more_channels_with_an_untied_head: "tiny-channel-untied"
+    small_edit_by_tokens_alone: "small-tokens"
+    small_edit_by_latents_beside_the_noise: "small-noise-untied"
+    small_edit_by_more_channels: "small-channel"
+    small_f16_edit_with_other_null_settings: "small-both-null-f16"
+    small_words_in_a_wide_size_with_weights_of_all_types: "small-words-wide-mixed"
 }
 
 #[test]

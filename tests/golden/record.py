@@ -32,8 +32,9 @@ PROMPT = "A red fox, running & jumping: over 12 small stones"
 EDIT = "Make the red box blue"
 
 
-def case(size, seed, edit="none", picture=None, run="", make="", noise=None, sharded=False):
-    return dict(size=size, seed=seed, edit=edit, picture=picture, run=run.split(), make=make.split(), noise=noise, sharded=sharded)
+def case(size, seed, edit="none", picture=None, run="", make="", noise=None, sharded=False, stored="f32"):
+    """`stored` is the type of the weights on disk: f32, bf16, f16, or mixed (all three in turn, in the order of the names)."""
+    return dict(size=size, seed=seed, edit=edit, picture=picture, run=run.split(), make=make.split(), noise=noise, sharded=sharded, stored=stored)
 
 
 TABLE = {
@@ -50,10 +51,18 @@ TABLE = {
     "tiny-both-keep-sines": case("tiny", 6, "both", "tall", run="--steps 3 --null-vae keep", make="--interpolation-scale 1.0"),
     "tiny-channel": case("tiny", 7, "noise", "odd", run="--steps 3", make="--concat channel"),
     "tiny-both-without-picture": case("tiny", 9, "both", run="--steps 3"),
-    "tiny-both-bf16-pth": case("tiny", 8, "both", "odd", run="--steps 3", make="--dtype bf16 --tatok-pth only"),
+    "tiny-both-bf16-pth": case("tiny", 8, "both", "odd", run="--steps 3", make="--dtype bf16 --tatok-pth only", stored="bf16"),
     "small-words": case("small", 3, run="--steps 2", make="--interpolation-scale 1.0"),
     "small-both": case("small", 1, "both", "odd", run="--steps 2"),
-    "small-cross-untied-bf16": case("small", 2, "cross", "odd", run="--steps 2", make="--dtype bf16 --no-tied", sharded=True),
+    "small-cross-untied-bf16": case("small", 2, "cross", "odd", run="--steps 2", make="--dtype bf16 --no-tied", sharded=True, stored="bf16"),
+    "tiny-cross-f16": case("tiny", 21, "cross", "tall", run="--steps 3", make="--no-tied", stored="f16"),
+    "tiny-both-mixed": case("tiny", 22, "both", "odd", run="--steps 3", sharded=True, stored="mixed"),
+    "tiny-channel-untied": case("tiny", 23, "noise", "tall", run="--steps 3 --image-tokens-only", make="--concat channel --no-tied"),
+    "small-tokens": case("small", 24, picture="tall", run="--steps 2"),
+    "small-noise-untied": case("small", 25, "noise", "odd", run="--steps 2 --image-tokens-only --ignore-eos", make="--no-tied"),
+    "small-channel": case("small", 26, "noise", "tall", run="--steps 2", make="--concat channel", sharded=True),
+    "small-both-null-f16": case("small", 27, "both", "odd", run="--steps 2 --null-ar zeros --null-vae keep --guidance 4.5", stored="f16"),
+    "small-words-wide-mixed": case("small", 28, run="--steps 2", noise=(9, 20), stored="mixed"),
 }
 
 
@@ -95,20 +104,39 @@ def keep(dump, out):
     return shapes
 
 
+def dtypes(names, stored):
+    """The type that each tensor is stored in."""
+    return {n: ("f32", "bf16", "f16")[i % 3] if stored == "mixed" else stored for i, n in enumerate(sorted(names))}
+
+
+def store(folder, stored):
+    """Rewrites the weights of a folder in other types."""
+    import torch
+    from safetensors.torch import load_file, save_file as save
+    shards = {p: load_file(p) for p in folder.glob("*.safetensors")}
+    types = dtypes([n for tensors in shards.values() for n in tensors], stored)
+    for path, tensors in shards.items():
+        save({n: t.to(dict(f32=torch.float32, bf16=torch.bfloat16, f16=torch.float16)[types[n]]) for n, t in tensors.items()}, path)
+
+
 def ties(folder, names):
-    """bf16 values whose f32 lies so near the middle of two that another rounding of log or cos decides: place and bits."""
+    """16-bit values whose f32 lies so near the middle of two that another rounding of log or cos decides: place and bits."""
     import torch
     sys.path.insert(0, str(REFERENCE))
     import blip3o_oracle as bo
     config = json.loads((folder / "config.json").read_text())
     out = {}
-    for name, (shape, seed) in names.items():
+    for name, (shape, seed, dtype) in names.items():
+        if dtype == "f32":
+            continue
+        narrow = dict(bf16=torch.bfloat16, f16=torch.float16)[dtype]
         exact = bo.random_tensor(name, tuple(shape), seed, config["hidden_size"]).reshape(-1)
-        low = exact.view(torch.int32).bitwise_and(0xFFFF)
-        near = ((low - 0x8000).abs() <= 8).nonzero().flatten()
+        bits = exact.view(torch.int32)
+        around = [(bits + by).view(torch.float32).to(narrow) for by in (-8, 8)]
+        near = (around[0] != around[1]).nonzero().flatten()
         if len(near):
-            bits = exact[near].to(torch.bfloat16).view(torch.int16).int().bitwise_and(0xFFFF)
-            out[name] = torch.stack([near.int(), bits], 1).flatten().tolist()
+            values = exact[near].to(narrow).view(torch.int16).int().bitwise_and(0xFFFF)
+            out[name] = torch.stack([near.int(), values], 1).flatten().tolist()
     return out
 
 
@@ -129,13 +157,15 @@ def record(name, c):
         work = Path(work)
         folder = work / "checkpoint"
         call("make_checkpoint.py", folder, "--size", c["size"], "--seed", c["seed"], "--edit", c["edit"], *c["make"])
+        if c["stored"] in ("f16", "mixed"):
+            store(folder, c["stored"])
         reference(folder, c, work)
         shapes = {}
         for shard in sorted(folder.glob("*.safetensors")):
             with safe_open(shard, "np") as f:
                 shapes |= {k: f.get_slice(k).get_shape() for k in f.keys()}
-        dtype = "bf16" if "bf16" in c["make"] else "f32"
-        near = ties(folder, {n: (s, c["seed"]) for n, s in shapes.items()}) if dtype == "bf16" else {}
+        types = dtypes(shapes, c["stored"])
+        near = ties(folder, {n: (s, c["seed"], types[n]) for n, s in shapes.items()})
         files = [p for p in folder.rglob("*.json") if p.name not in ("tokenizer.json", "model.safetensors.index.json", "special_tokens_map.json")]
         texts = {str(p.relative_to(folder)): p.read_text() for p in sorted(files)}
         config = json.loads(texts["tokenizer_config.json"])
@@ -146,7 +176,7 @@ def record(name, c):
         dumped = keep(work / "dump.safetensors", CASES / f"{name}.safetensors")
         document = dict(
             size=c["size"], seed=c["seed"], picture=c["picture"], prompt=EDIT if c["picture"] else PROMPT, run=c["run"], sharded=c["sharded"],
-            dtype=dtype, ties=near, hidden_size=json.loads(texts["config.json"])["hidden_size"],
+            dtype=c["stored"], ties=near, hidden_size=json.loads(texts["config.json"])["hidden_size"],
             samples=SAMPLES, stride=STRIDE, files=texts, shapes=dict(sorted(shapes.items())), dumped=dumped)
         (CASES / f"{name}.json").write_text(json.dumps(document, separators=(",", ":"), sort_keys=True) + "\n")
 
