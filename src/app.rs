@@ -132,7 +132,7 @@ impl eframe::App for App {
             self.theme = Some(self.editor.settings.theme);
             theme::choose(ctx, self.editor.settings.theme);
         }
-        let title = self.editor.document.current().map_or_else(|| "Pentimento".to_owned(), |r| format!("{} – Pentimento", r.title()));
+        let title = title(&self.editor);
         if title != self.title {
             ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
             self.title = title;
@@ -171,6 +171,17 @@ impl eframe::App for App {
         if paste {
             self.act(Action::Paste);
         }
+    }
+}
+
+/// What runs, or what is looked at: for the taskbar too.
+fn title(editor: &Editor) -> String {
+    if let Some(progress) = editor.run.as_ref().and_then(|run| run.progress) {
+        return format!("{} {}/{} – Pentimento", progress.stage.name(), progress.done, progress.total);
+    }
+    match editor.document.current() {
+        Some(revision) => format!("{} – Pentimento", revision.title()),
+        None => "Pentimento".to_owned(),
     }
 }
 

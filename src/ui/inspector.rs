@@ -10,6 +10,7 @@ use eframe::egui::{
 };
 
 pub fn show(ui: &mut Ui, editor: &Editor, thumbnails: &mut Thumbnails, actions: &mut Vec<Action>) {
+    ui.set_max_width(ui.available_width()); // long words wrap, and never widen the column
     model(ui, editor, actions);
     rule(ui);
     settings(ui, editor, actions);
@@ -132,12 +133,14 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
         ui.end_row();
     });
     if let Some(recipe) = editor.document.current().and_then(|r| r.recipe()) {
-        let line = format!("This picture: seed {}, {} steps, guidance {}", recipe.seed, recipe.steps, recipe.guidance);
-        ui.horizontal(|ui| {
-            ui.label(RichText::new(line).small().color(colours.weak));
+        let line = format!("This one: seed {}, {} steps, guidance {}", recipe.seed, recipe.steps, recipe.guidance);
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if icon_button(ui, Icon::Recipe, "Take its recipe", "Take prompt and settings of this picture", true).clicked() {
                 actions.push(Action::TakeRecipe);
             }
+            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                ui.add(egui::Label::new(RichText::new(line).small().color(colours.weak)).truncate());
+            });
         });
     }
 }

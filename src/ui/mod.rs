@@ -89,7 +89,7 @@ fn status(ui: &mut Ui, editor: &Editor) {
 /// Files that are held over the window, and those that are dropped.
 fn drop_files(ui: &Ui, canvas: egui::Rect, actions: &mut Vec<Action>) {
     let (hovers, dropped) = ui.input(|i| {
-        let paths: Vec<_> = i.raw.dropped_files.iter().filter_map(|f| f.path().map(std::path::Path::to_path_buf)).collect();
+        let paths: Vec<_> = i.raw.dropped_files.iter().map(|f| f.path().to_owned()).filter(|p| !p.as_os_str().is_empty()).collect();
         (!i.raw.hovered_files.is_empty(), paths)
     });
     if hovers {

@@ -15,11 +15,14 @@ pub fn id() -> Id {
 }
 
 pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
-    ui.add_space(4.0);
-    match &editor.run {
-        Some(run) => progress(ui, editor, run),
-        None => modes(ui, editor, actions),
-    }
+    let row = vec2(ui.available_width(), theme::ROW_HEIGHT);
+    ui.allocate_ui(row, |ui| {
+        ui.set_min_size(row);
+        match &editor.run {
+            Some(run) => progress(ui, editor, run),
+            None => modes(ui, editor, actions),
+        }
+    });
     for waiting in &editor.waiting {
         ui.horizontal(|ui| {
             let colours = theme::colours(ui.style());
@@ -138,9 +141,8 @@ fn big(ui: &mut Ui, words: &str, keys: &str, accent: bool, enabled: bool) -> Res
 fn progress(ui: &mut Ui, editor: &Editor, run: &Run) {
     let colours = theme::colours(ui.style());
     let words = progress_words(run, editor.seconds_left(), editor.device.as_deref());
-    ui.horizontal(|ui| {
-        ui.label(RichText::new(words).color(colours.text));
-    });
+    ui.spacing_mut().item_spacing.y = 6.0;
+    ui.label(RichText::new(words).color(colours.text));
     let share = run.share();
     let bar = ProgressBar::new(share).desired_height(4.0).fill(colours.accent);
     let response = ui.add(bar);
@@ -153,7 +155,6 @@ fn progress(ui: &mut Ui, editor: &Editor, run: &Run) {
         let light = Rect::from_min_size(egui::pos2(left, response.rect.top()), vec2(width, response.rect.height()));
         ui.painter().rect_filled(light, 2.0, colours.accent.gamma_multiply(0.6));
     }
-    ui.add_space(2.0);
 }
 
 /// For example: Painting · step 7 of 20 · picture 1 of 2 · about 3 s left · CPU.

@@ -1,7 +1,7 @@
 //! The keys.
 
 use crate::editor::{Action, Editor};
-use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
+use eframe::egui::{Context, Event, Key, KeyboardShortcut, Modifiers};
 
 const fn with_command(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
@@ -16,8 +16,6 @@ pub const REDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND.plus
 pub const REDO_TOO: KeyboardShortcut = with_command(Key::Y);
 pub const EXPORT: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::E);
 pub const COPY: KeyboardShortcut = with_command(Key::C);
-pub const PASTE: KeyboardShortcut = with_command(Key::V);
-pub const QUIT: KeyboardShortcut = with_command(Key::Q);
 
 /// What the keys of this frame ask for. Keys that a text field uses are left to it.
 pub fn read(ctx: &Context, editor: &Editor, typing: bool) -> Vec<Action> {
@@ -61,5 +59,12 @@ pub fn read(ctx: &Context, editor: &Editor, typing: bool) -> Vec<Action> {
 
 /// Whether / should bring the cursor to the prompt.
 pub fn wants_prompt(ctx: &Context, typing: bool) -> bool {
-    !typing && ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Slash))
+    !typing
+        && ctx.input_mut(|input| {
+            let pressed = input.consume_key(Modifiers::NONE, Key::Slash);
+            if pressed {
+                input.events.retain(|e| !matches!(e, Event::Text(text) if text == "/")); // it is no part of the prompt
+            }
+            pressed
+        })
 }

@@ -99,6 +99,8 @@ pub const INSPECTOR_WIDTH: f32 = 296.0;
 pub const THUMBNAIL: f32 = 80.0;
 pub const BUTTON_HEIGHT: f32 = 30.0;
 pub const RUN_BUTTON: Vec2 = vec2(132.0, 52.0);
+/// Of the row above the prompt, whatever stands there.
+pub const ROW_HEIGHT: f32 = 30.0;
 pub const ICON: f32 = 16.0;
 pub const SMALL: f32 = 12.0;
 pub const BODY: f32 = 13.5;
@@ -107,7 +109,7 @@ pub const TITLE: f32 = 22.0;
 
 /// Text in the semi-bold cut.
 pub fn strong_font(size: f32) -> FontId {
-    FontId::unique(size, FontFamily::Name(STRONG.into()))
+    FontId::new(size, FontFamily::Name(STRONG.into()))
 }
 
 const STRONG: &str = "strong";
@@ -157,7 +159,7 @@ fn apply(style: &mut Style, c: &Colours, theme: Theme) {
     spacing.item_spacing = vec2(GAP, GAP);
     spacing.button_padding = vec2(10.0, 5.0);
     spacing.interact_size = vec2(36.0, 28.0);
-    spacing.slider_width = 150.0;
+    spacing.slider_width = 126.0;
     spacing.slider_rail_height = 4.0;
     spacing.menu_margin = Margin::same(6);
     spacing.tooltip_width = 320.0;
