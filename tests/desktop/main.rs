@@ -11,8 +11,12 @@ use screen::{HEIGHT, Running, Screen, WIDTH};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+/// One window at a time: a software renderer takes all processors.
+static ONE: Mutex<()> = Mutex::new(());
 
 fn open(screen: &Screen, home: &Path, files: &[&Path]) -> Running {
     let mut command = screen.command(env!("CARGO_BIN_EXE_pentimento"));
@@ -33,6 +37,7 @@ fn run_button() -> (f32, f32) {
 
 #[test]
 fn open_type_run_watch_and_export() {
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let (screen, home) = (Screen::start(), tempfile::tempdir().unwrap());
     // A scene of the small model's world, in an odd size.
     let side = 301;
@@ -46,21 +51,16 @@ fn open_type_run_watch_and_export() {
     // The picture is on the canvas, pixel by pixel, where 100 % is asked for.
     sleep(Duration::from_millis(500));
     screen.key("ctrl+1");
-    let start = Instant::now();
-    while screen.shot().find(side, 213, &rgb).is_none() {
-        assert!(start.elapsed() < Duration::from_secs(20), "the picture is not on the canvas; {}", screen.keep());
-        sleep(Duration::from_millis(100));
-    }
+    screen.until(20, "the picture is not on the canvas", |shot| shot.find(side, 213, &rgb).is_some());
 
     // The wheel zooms and a drag moves.
     let at = screen.shot().find(side, 213, &rgb).unwrap();
     let (x, y) = middle();
     screen.drag((x, y), (x + 40.0, y - 30.0));
-    sleep(Duration::from_millis(400));
-    assert_eq!(screen.shot().find(side, 213, &rgb), Some((at.0 + 40, at.1 - 30)), "{}", screen.keep());
+    let moved = Some((at.0 + 40, at.1 - 30));
+    screen.until(20, "the drag did not move the picture", |shot| shot.find(side, 213, &rgb) == moved);
     screen.wheel(2);
-    sleep(Duration::from_millis(400));
-    assert_eq!(screen.shot().find(side, 213, &rgb), None);
+    screen.until(20, "the wheel did not zoom", |shot| shot.find(side, 213, &rgb).is_none());
     screen.key("ctrl+0");
 
     // Words by the keyboard, the button by the mouse.
@@ -99,11 +99,8 @@ fn open_type_run_watch_and_export() {
     let exported = imaging::open(&out).unwrap();
     assert_eq!((exported.width(), exported.height()), (128, 128));
     screen.key("ctrl+1");
-    let start = Instant::now();
-    while screen.shot().find(128, 128, &exported.to_rgb8()).is_none() {
-        assert!(start.elapsed() < Duration::from_secs(20), "the file is not the picture on the canvas; {}", screen.keep());
-        sleep(Duration::from_millis(100));
-    }
+    let shown = exported.to_rgb8();
+    screen.until(20, "the file is not the picture on the canvas", |shot| shot.find(128, 128, &shown).is_some());
 
     // Back to where it came from, and out.
     screen.key("ctrl+z");
@@ -121,6 +118,7 @@ fn open_type_run_watch_and_export() {
 
 #[test]
 fn a_run_is_stopped_by_escape_and_bad_files_say_so() {
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let (screen, home) = (Screen::start(), tempfile::tempdir().unwrap());
     let broken = home.path().join("broken.png");
     std::fs::write(&broken, b"\x89PNG\r\n\x1a\nnot really").unwrap();

@@ -94,10 +94,15 @@ impl Screen {
     }
 
     pub fn drag(&self, from: (f32, f32), to: (f32, f32)) {
+        // Slower than the slowest frame: what lies within one frame is a click.
+        let frame = || sleep(Duration::from_millis(300));
         self.to(from.0, from.1);
         self.xdotool(&["mousedown", "1"]);
+        frame();
         self.to((from.0 + to.0) / 2.0, (from.1 + to.1) / 2.0);
+        frame();
         self.to(to.0, to.1);
+        frame();
         self.xdotool(&["mouseup", "1"]);
     }
 
@@ -126,6 +131,16 @@ impl Screen {
             }
             assert!(start.elapsed() < Duration::from_secs(seconds), "the title stayed {title:?}; {}", self.keep());
             sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until the screen shows something; panics after `seconds`.
+    #[track_caller]
+    pub fn until(&self, seconds: u64, what: &str, there: impl Fn(&Shot) -> bool) {
+        let start = Instant::now();
+        while !there(&self.shot()) {
+            assert!(start.elapsed() < Duration::from_secs(seconds), "{what}; {}", self.keep());
+            sleep(Duration::from_millis(100));
         }
     }
 

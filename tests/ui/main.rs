@@ -4,7 +4,7 @@
 
 use eframe::egui::accesskit::{Action as AccessAction, Role};
 use eframe::egui::{self, Key, Modifiers, Theme};
-use eframe::egui_wgpu::RendererOptions;
+use eframe::egui_wgpu::{RenderState, RendererOptions};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_setup};
 use egui_kittest::{Harness, SnapshotOptions};
@@ -15,7 +15,7 @@ use pentimento::jobs::{Blueprint, Command, Event, JobId, ModelFacts, Palette, Pr
 use pentimento::recipe::ModelId;
 use pentimento::render;
 use pentimento::ui::{Surface, theme};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 struct Window {
     editor: Editor,
@@ -54,22 +54,29 @@ fn welcome() -> Picture {
     pentimento::imaging::decode(include_bytes!("../../assets/welcome.png")).unwrap()
 }
 
-/// One device for all tests; making one takes half a second.
-fn device() -> eframe::egui_wgpu::RenderState {
-    static DEVICE: OnceLock<eframe::egui_wgpu::RenderState> = OnceLock::new();
-    DEVICE.get_or_init(|| create_render_state(default_wgpu_setup(), RendererOptions::PREDICTABLE)).clone()
+/// A window that is asked and pressed, but not looked at.
+fn harness(window: Window, theme: Theme) -> Harness<'static, Window> {
+    built(window, theme, None)
 }
 
-fn harness(window: Window, theme: Theme) -> Harness<'static, Window> {
-    let state = device();
-    let renderer = WgpuTestRenderer::from_render_state(state.clone());
+/// A window that is looked at, on software Vulkan.
+fn drawn(window: Window, theme: Theme) -> Harness<'static, Window> {
+    built(window, theme, Some(create_render_state(default_wgpu_setup(), RendererOptions::PREDICTABLE)))
+}
+
+fn built(window: Window, theme: Theme, state: Option<RenderState>) -> Harness<'static, Window> {
     let mut ready = false;
-    let builder = Harness::builder().with_size(egui::vec2(1180.0, 760.0)).with_theme(theme).with_max_steps(12).renderer(renderer);
+    let mut builder = Harness::builder().with_size(egui::vec2(1180.0, 760.0)).with_theme(theme).with_max_steps(12);
+    if let Some(state) = &state {
+        builder = builder.renderer(WgpuTestRenderer::from_render_state(state.clone()));
+    }
     let mut harness = builder.build_ui_state(
         move |ui, window: &mut Window| {
             if !ready {
                 theme::install(ui.ctx());
-                render::install(&state, ui.ctx());
+                if let Some(state) = &state {
+                    render::install(state, ui.ctx());
+                }
                 ready = true;
                 ui.ctx().request_discard("fonts");
             }
@@ -190,14 +197,14 @@ fn it_looks_as_it_did() {
         let mut window = Window::new();
         window.opens("welcome.png", welcome());
         window.editor.draft.seed = 42;
-        let mut h = harness(window, theme);
+        let mut h = drawn(window, theme);
         h.snapshot_options(format!("picture-{name}"), &options);
         writing(h.state_mut());
         h.state_mut().editor.draft.seed = 42;
         h.run_steps(3);
         h.snapshot_options(format!("blueprint-{name}"), &options);
     }
-    let mut h = harness(Window::new(), Theme::Dark);
+    let mut h = drawn(Window::new(), Theme::Dark);
     h.state_mut().editor.draft.seed = 42;
     h.run_steps(3);
     h.snapshot_options("empty-dark", &options);
