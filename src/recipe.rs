@@ -74,6 +74,18 @@ impl Default for Sampling {
     }
 }
 
+impl Sampling {
+    /// What the window uses: nothing but image tokens and no early end, so that every draw is a whole picture. The very small
+    /// model is surest near its likeliest tokens.
+    pub fn for_pictures(model: &ModelId) -> Self {
+        let usual = Self { image_tokens_only: true, ignore_eos: true, ..Self::default() };
+        match model {
+            ModelId::Nano => Self { temperature: 0.6, top_k: 20, ..usual },
+            ModelId::Folder(_) => usual,
+        }
+    }
+}
+
 /// What the blueprint's place holds in the branch without a condition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -7,6 +7,9 @@ use std::fs;
 use std::io::{Cursor, Write};
 use std::path::Path;
 
+/// Endings of the files that are opened.
+pub const ENDINGS: [&str; 10] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "gif", "bmp", "jfif", "dib"];
+
 /// The kinds of file that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {

@@ -2,10 +2,12 @@
 
 mod codec;
 mod picture;
+mod pyramid;
 mod resize;
 
-pub use codec::{Format, decode, encode, open, save};
+pub use codec::{ENDINGS, Format, decode, encode, open, save};
 pub use picture::{Picture, Pixels};
+pub use pyramid::{Level, Pyramid, TILE};
 pub use resize::{Filter, resize_rgb};
 
 use std::path::PathBuf;

@@ -1,0 +1,197 @@
+//! The window: carries events up to the editor, actions into it, commands down to the lanes.
+
+use crate::editor::{Action, Editor, Message, Settings, ThemeChoice};
+use crate::jobs::{Command, EngineBackend, Event, Jobs, yield_to_window};
+use crate::ui::{Surface, theme};
+use crate::{places, render};
+use eframe::egui::{self, Key};
+use eframe::{CreationContext, NativeOptions, egui_wgpu, wgpu};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// The picture of the first start.
+const WELCOME: &[u8] = include_bytes!("../assets/welcome.png");
+const WELCOME_NAME: &str = "welcome.png";
+/// Events that are handled in one frame.
+const EVENTS_PER_FRAME: usize = 64;
+
+/// Opens the window with the files.
+pub fn open(files: Vec<PathBuf>) -> ExitCode {
+    if !has_display() {
+        eprintln!(
+            "pentimento: there is no display to open a window on; on the command line try \
+             `pentimento generate --prompt \"a fox in the snow\" --out fox.png`"
+        );
+        return ExitCode::FAILURE;
+    }
+    yield_to_window();
+    let viewport = egui::ViewportBuilder::default()
+        .with_title("Pentimento")
+        .with_app_id("pentimento")
+        .with_inner_size([1280.0, 820.0])
+        .with_min_inner_size([820.0, 560.0])
+        .with_icon(icon());
+    let options = NativeOptions { viewport, clipboard_shortcuts: false, ..NativeOptions::default() };
+    let opened = eframe::run_native("pentimento", options, Box::new(|creation| Ok(Box::new(App::new(creation, files)?))));
+    match opened {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!(
+                "pentimento: the window cannot be opened: {error}; a driver for Vulkan or OpenGL is needed (on Debian: \
+                 mesa-vulkan-drivers), the command line works without"
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn has_display() -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+    cfg!(not(all(unix, not(target_os = "macos")))) || set("DISPLAY") || set("WAYLAND_DISPLAY") || set("WAYLAND_SOCKET")
+}
+
+fn icon() -> egui::IconData {
+    let decoded = crate::imaging::decode(include_bytes!("../assets/icon.png"));
+    decoded.map_or_else(|_| egui::IconData::default(), |p| egui::IconData { rgba: p.to_rgba8().to_vec(), width: p.width(), height: p.height() })
+}
+
+/// The application in its window.
+pub struct App {
+    editor: Editor,
+    jobs: Jobs,
+    surface: Surface,
+    theme: Option<ThemeChoice>,
+    /// Text from the clipboard, for the field that has the cursor.
+    pasted: Option<String>,
+    title: String,
+}
+
+impl App {
+    /// # Errors      the lanes cannot be started
+    pub fn new(creation: &CreationContext, files: Vec<PathBuf>) -> std::io::Result<Self> {
+        let ctx = creation.egui_ctx.clone();
+        theme::install(&ctx);
+        let mut slow = None;
+        if let Some(state) = &creation.wgpu_render_state {
+            render::install(state, &ctx);
+            slow = slow_screen(state);
+        }
+        let waker = ctx.clone();
+        let jobs = Jobs::start(Box::new(EngineBackend::default()), Arc::new(move || waker.request_repaint()))?;
+        let settings = places::settings()
+            .and_then(|folder| std::fs::read_to_string(folder.join(crate::jobs::SETTINGS_FILE)).ok())
+            .map_or_else(Settings::default, |text| Settings::from_json(&text));
+        let (mut editor, commands) = Editor::new(settings, dice());
+        editor.slow_screen = slow;
+        editor.can_drop = std::env::var_os("WAYLAND_DISPLAY").is_none_or(|v| v.is_empty());
+        let mut app = Self { editor, jobs, surface: Surface::default(), theme: None, pasted: None, title: String::new() };
+        app.send(commands);
+        if files.is_empty() {
+            app.send(vec![Command::OpenBuiltIn { name: WELCOME_NAME, bytes: WELCOME }]);
+        } else {
+            app.act(Action::OpenFiles(files));
+        }
+        Ok(app)
+    }
+
+    fn send(&mut self, commands: Vec<Command>) {
+        commands.into_iter().for_each(|command| self.jobs.send(command));
+    }
+
+    fn act(&mut self, action: Action) {
+        let commands = self.editor.update(Message::Action(action));
+        self.send(commands);
+    }
+
+    /// Takes in what the lanes have told.
+    fn listen(&mut self, ctx: &egui::Context) {
+        let events = self.jobs.poll(EVENTS_PER_FRAME);
+        if events.len() >= EVENTS_PER_FRAME {
+            ctx.request_repaint();
+        }
+        for event in events {
+            match event {
+                Event::PastedText(text) => {
+                    self.pasted = Some(text);
+                    ctx.request_repaint();
+                }
+                event => {
+                    let commands = self.editor.update(Message::Event(event));
+                    self.send(commands);
+                }
+            }
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
+        self.listen(ctx);
+        if self.theme != Some(self.editor.settings.theme) {
+            self.theme = Some(self.editor.settings.theme);
+            theme::choose(ctx, self.editor.settings.theme);
+        }
+        let title = title(&self.editor);
+        if title != self.title {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
+            self.title = title;
+        }
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        for action in self.surface.show(ui, &self.editor) {
+            self.act(action);
+        }
+        if ui.ctx().input_mut(|i| i.consume_key(egui::Modifiers::COMMAND, Key::Q)) {
+            ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
+        }
+    }
+
+    /// The clipboard is read by a lane of ours, pictures and all; text fields still get what they expect.
+    fn raw_input_hook(&mut self, ctx: &egui::Context, raw: &mut egui::RawInput) {
+        let typing = ctx.text_edit_focused();
+        let mut paste = false;
+        for event in &mut raw.events {
+            let egui::Event::Key { key, pressed: true, modifiers, .. } = event else { continue };
+            match key {
+                Key::V if modifiers.command && !modifiers.shift && !modifiers.alt => paste = true,
+                Key::C if modifiers.command && typing => *event = egui::Event::Copy,
+                Key::X if modifiers.command && typing => *event = egui::Event::Cut,
+                _ => {}
+            }
+        }
+        if let Some(text) = self.pasted.take() {
+            if typing {
+                raw.events.push(egui::Event::Paste(text));
+            } else {
+                self.editor.draft.prompt.push_str(&text);
+            }
+        }
+        if paste {
+            self.act(Action::Paste);
+        }
+    }
+}
+
+/// What runs, or what is looked at: for the taskbar too.
+fn title(editor: &Editor) -> String {
+    if let Some(progress) = editor.run.as_ref().and_then(|run| run.progress) {
+        return format!("{} {}/{} – Pentimento", progress.stage.name(), progress.done, progress.total);
+    }
+    match editor.document.current() {
+        Some(revision) => format!("{} – Pentimento", revision.title()),
+        None => "Pentimento".to_owned(),
+    }
+}
+
+/// A sentence where the window is drawn without a graphics card.
+fn slow_screen(state: &egui_wgpu::RenderState) -> Option<String> {
+    let software = state.adapter.get_info().device_type == wgpu::DeviceType::Cpu;
+    software.then(|| "No graphics card was found: the window is drawn by the CPU, which is slower".to_owned())
+}
+
+/// Where random seeds begin: the time, which is the same only for who starts twice in a nanosecond.
+fn dice() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |d| d.as_nanos() as u64)
+}

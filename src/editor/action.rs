@@ -1,0 +1,61 @@
+//! What a person can do.
+
+use super::{Mode, ThemeChoice};
+use crate::document::RevisionId;
+use crate::jobs::JobId;
+use crate::recipe::ModelId;
+use std::path::PathBuf;
+
+/// Everything that the window can ask of the editor.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Ask for a picture.
+    Open,
+    OpenFiles(Vec<PathBuf>),
+    Paste,
+    Copy,
+    /// Ask where to write the picture.
+    Export,
+    /// Make or edit with the present settings; waits where a job is running.
+    Run,
+    /// Stop the running job.
+    Cancel,
+    /// Take a job out of the queue.
+    Drop(JobId),
+    SetMode(Mode),
+    SetPrompt(String),
+    /// The prompt before this one, and the one after.
+    RecallOlder,
+    RecallNewer,
+    SetSteps(usize),
+    SetGuidance(f32),
+    SetSeed(u64),
+    /// Whether the seed stays for the next run.
+    LockSeed(bool),
+    RollSeed,
+    SetVariations(usize),
+    /// Ask for a model's folder.
+    ChooseModel,
+    SetModel(ModelId),
+    Go(RevisionId),
+    Undo,
+    Redo,
+    /// While true, the picture that this one was made from is shown.
+    ShowBefore(bool),
+    /// Take prompt and settings of the revision that is looked at.
+    TakeRecipe,
+    /// Of the viewport, in screen pixels.
+    Viewport([f64; 2]),
+    /// A factor, and the screen point that stays.
+    Zoom(f64, [f64; 2]),
+    /// By screen pixels.
+    Pan([f64; 2]),
+    Fit,
+    ActualSize,
+    SetTheme(ThemeChoice),
+    DismissNotice(u64),
+    /// What is typed where the window asks for a path.
+    SetAnswer(String),
+    Answer,
+    CancelAnswer,
+}

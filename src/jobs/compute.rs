@@ -1,0 +1,134 @@
+//! The lane that runs models.
+
+use super::{CancelToken, Ending, Event, Job, JobId, Up, lower_priority, storage};
+use crate::pipeline::{
+    self, Blueprint, Engine, Made, Observer, Outcome, Palette, Preview, Progress, Request, Residency, Settings, device_name,
+};
+use crate::places;
+use crate::recipe::ModelId;
+use crossbeam_channel::Receiver;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Why a job failed, as a sentence.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub why: String,
+    pub out_of_memory: bool,
+}
+
+/// What makes the pictures of a job.
+pub trait Backend: Send {
+    /// # Errors      a sentence for a person
+    fn run(&mut self, job: &Job, observer: &mut dyn Observer) -> Result<Outcome, Failure>;
+
+    /// The device that computes.
+    fn device(&self) -> String;
+
+    /// Lets go of all models: after a panic nothing of them can be trusted.
+    fn forget(&mut self);
+}
+
+/// The real thing: keeps the model of the last job.
+#[derive(Default)]
+pub struct EngineBackend {
+    engine: Option<(ModelId, pipeline::DeviceChoice, Engine)>,
+}
+
+impl Backend for EngineBackend {
+    fn run(&mut self, job: &Job, observer: &mut dyn Observer) -> Result<Outcome, Failure> {
+        let failure = |e: pipeline::Error| Failure { why: e.to_string(), out_of_memory: e.is_out_of_memory() };
+        let fits = |(model, device, _): &(ModelId, pipeline::DeviceChoice, Engine)| *model == job.recipe.model && *device == job.device;
+        if !self.engine.as_ref().is_some_and(fits) {
+            self.engine = None; // two models at once are more than most machines can hold
+            let settings = Settings { device: job.device, residency: Residency::Auto, cache: places::cache(), ..Settings::default() };
+            let engine = Engine::open(&job.recipe.model, &settings).map_err(failure)?;
+            self.engine = Some((job.recipe.model.clone(), job.device, engine));
+        }
+        let Some((_, _, engine)) = &mut self.engine else { return Err(Failure { why: "no model".to_owned(), out_of_memory: false }) };
+        let mut request = Request::new(job.recipe.clone());
+        request.reference.clone_from(&job.reference);
+        request.variations = job.variations;
+        let outcome = engine.run(&request, observer).map_err(failure);
+        if outcome.as_ref().is_err_and(|f| f.out_of_memory) {
+            engine.unload();
+        }
+        outcome
+    }
+
+    fn device(&self) -> String {
+        self.engine.as_ref().map_or("CPU", |(_, _, engine)| device_name(engine.device())).to_owned()
+    }
+
+    fn forget(&mut self) {
+        self.engine = None;
+    }
+}
+
+/// Runs jobs until the window is gone.
+pub(super) fn run(jobs: &Receiver<(Box<Job>, CancelToken)>, mut backend: Box<dyn Backend>, up: &Up) {
+    lower_priority();
+    for (job, cancel) in jobs {
+        let id = job.id;
+        if cancel.is_cancelled() {
+            up.send(Event::Finished { id, ending: Ending::Cancelled });
+            continue;
+        }
+        up.send(Event::Started { id });
+        let mut observer = ToWindow { id, up, cancel: &cancel };
+        let ended = catch_unwind(AssertUnwindSafe(|| backend.run(&job, &mut observer)));
+        let ending = match ended {
+            Ok(Ok(Outcome::Done { seconds, .. })) => Ending::Done { seconds, device: backend.device() },
+            Ok(Ok(Outcome::Cancelled { .. })) => Ending::Cancelled,
+            Ok(Err(Failure { why, out_of_memory })) => Ending::Failed { why, out_of_memory },
+            Err(panic) => {
+                backend.forget();
+                Ending::Failed { why: format!("the computation broke off: {}", words(panic.as_ref())), out_of_memory: false }
+            }
+        };
+        up.send(Event::Finished { id, ending });
+    }
+}
+
+/// What a panic said.
+fn words(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")
+}
+
+/// Carries a run's news up.
+struct ToWindow<'a> {
+    id: JobId,
+    up: &'a Up,
+    cancel: &'a CancelToken,
+}
+
+impl Observer for ToWindow<'_> {
+    fn progress(&mut self, progress: &Progress) {
+        self.up.tell(Event::Progress { id: self.id, progress: *progress });
+    }
+
+    fn palette(&mut self, palette: &Arc<Palette>) {
+        self.up.send(Event::Palette { id: self.id, palette: palette.clone() });
+    }
+
+    fn blueprint(&mut self, blueprint: Blueprint) {
+        self.up.tell(Event::Blueprint { id: self.id, blueprint });
+    }
+
+    fn preview(&mut self, preview: Preview) {
+        self.up.tell(Event::Preview { id: self.id, preview: Arc::new(preview) });
+    }
+
+    fn made(&mut self, made: &Made) {
+        let (pyramid, thumbnail) = storage::for_screen(&made.picture);
+        self.up.send(Event::Made { id: self.id, made: Box::new(made.clone()), pyramid, thumbnail });
+    }
+
+    fn wants_previews(&self) -> bool {
+        true
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+}

@@ -1,0 +1,65 @@
+//! The lane that waits for the system's file dialogs, so that the window need not.
+
+use super::{Command, Event, Up};
+use crossbeam_channel::Receiver;
+use std::time::{Duration, Instant};
+
+/// Nobody closes a dialog that fast: it was never there.
+const NEVER_SHOWN: Duration = Duration::from_millis(200);
+
+/// Works until the window is gone.
+pub(super) fn run(commands: &Receiver<Command>, up: &Up) {
+    for command in commands {
+        if !are_there() {
+            up.send(Event::NoDialogs(Box::new(command)));
+            continue;
+        }
+        let started = Instant::now();
+        let answer = ask(&command);
+        let silent = match &answer {
+            Some(Event::ChosenOpen(paths)) => paths.is_empty(),
+            Some(Event::ChosenSave(path) | Event::ChosenFolder(path)) => path.is_none(),
+            _ => true,
+        };
+        match answer {
+            Some(answer) if !(silent && started.elapsed() < NEVER_SHOWN) => up.send(answer),
+            _ => up.send(Event::NoDialogs(Box::new(command))),
+        }
+    }
+}
+
+/// Whether the system has dialogs. `PENTIMENTO_DIALOGS=own` says no.
+fn are_there() -> bool {
+    if std::env::var_os("PENTIMENTO_DIALOGS").is_some_and(|v| v == "own") || cfg!(not(feature = "gui")) {
+        return false;
+    }
+    if cfg!(not(all(unix, not(target_os = "macos")))) {
+        return true;
+    }
+    // A portal is reached through the session bus; without it, zenity.
+    let on_path = |name: &str| std::env::var_os("PATH").is_some_and(|p| std::env::split_paths(&p).any(|folder| folder.join(name).is_file()));
+    std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some() || on_path("zenity")
+}
+
+#[cfg(feature = "gui")]
+fn ask(command: &Command) -> Option<Event> {
+    use crate::imaging::ENDINGS;
+    match command {
+        Command::AskOpen => {
+            let paths = rfd::FileDialog::new().set_title("Open a picture").add_filter("Pictures", &ENDINGS).pick_files();
+            Some(Event::ChosenOpen(paths.unwrap_or_default()))
+        }
+        Command::AskSave { name } => {
+            let dialog = rfd::FileDialog::new().set_title("Export the picture").set_file_name(name);
+            let dialog = dialog.add_filter("PNG", &["png"]).add_filter("JPEG", &["jpg", "jpeg"]).add_filter("WebP", &["webp"]);
+            Some(Event::ChosenSave(dialog.save_file()))
+        }
+        Command::AskFolder => Some(Event::ChosenFolder(rfd::FileDialog::new().set_title("Choose a model's folder").pick_folder())),
+        _ => None,
+    }
+}
+
+#[cfg(not(feature = "gui"))]
+fn ask(_: &Command) -> Option<Event> {
+    None
+}

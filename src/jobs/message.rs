@@ -1,0 +1,122 @@
+//! What the window asks for, and what it is told. Closed enums: nothing else passes between threads.
+
+use super::{Blueprint, DeviceChoice, Made, Palette, Preview, Progress, Stage};
+use crate::document::RevisionId;
+use crate::imaging::{Format, Picture, Pyramid};
+use crate::recipe::{ModelId, Recipe};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A job's name; never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub u64);
+
+/// Pictures to make.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub id: JobId,
+    pub recipe: Recipe,
+    /// The picture to edit; without one a new picture is made.
+    pub reference: Option<Picture>,
+    pub variations: usize,
+    pub device: DeviceChoice,
+}
+
+/// Down to the lanes.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Make pictures. Answered by `Started` … `Finished`.
+    Submit(Box<Job>),
+    Cancel(JobId),
+    /// Read what a model is, without loading it. Answered by `Model`.
+    LookAt(ModelId),
+    /// Read a picture file. Answered by `Opened`.
+    Open(PathBuf),
+    /// Decode a picture file that is part of the program. Answered by `Opened`.
+    OpenBuiltIn { name: &'static str, bytes: &'static [u8] },
+    /// Cut a picture for the screen. Answered by `Prepared`.
+    Prepare { revision: RevisionId, picture: Picture },
+    /// Write a picture file. Answered by `Exported`.
+    Export { picture: Picture, path: PathBuf, format: Format },
+    /// Put a picture on the clipboard. Answered by `Copied`.
+    Copy(Picture),
+    /// Read the clipboard. Answered by `Opened` or `PastedText`.
+    Paste,
+    /// Ask the person for a picture to open. Answered by `ChosenOpen`.
+    AskOpen,
+    /// Ask where to write. Answered by `ChosenSave`.
+    AskSave { name: String },
+    /// Ask for a model's folder. Answered by `ChosenFolder`.
+    AskFolder,
+    /// Keep the settings. Answered only where that fails.
+    SaveSettings(String),
+}
+
+/// Up to the window.
+#[derive(Debug)]
+pub enum Event {
+    Started { id: JobId },
+    Progress { id: JobId, progress: Progress },
+    Palette { id: JobId, palette: Arc<Palette> },
+    Blueprint { id: JobId, blueprint: Blueprint },
+    Preview { id: JobId, preview: Arc<Preview> },
+    /// One of the variations is done, and ready for the screen.
+    Made { id: JobId, made: Box<Made>, pyramid: Arc<Pyramid>, thumbnail: Thumbnail },
+    Finished { id: JobId, ending: Ending },
+    Model { model: ModelId, facts: Result<ModelFacts, String> },
+    Opened { name: String, result: Result<(Picture, Arc<Pyramid>, Thumbnail), String> },
+    Prepared { revision: RevisionId, pyramid: Arc<Pyramid> },
+    Exported { path: PathBuf, result: Result<(), String> },
+    Copied(Result<(), String>),
+    PastedText(String),
+    /// `None`: the person changed their mind.
+    ChosenOpen(Vec<PathBuf>),
+    ChosenSave(Option<PathBuf>),
+    ChosenFolder(Option<PathBuf>),
+    /// This system has no file dialogs; the window asks by itself.
+    NoDialogs(Box<Command>),
+    SettingsNotSaved(String),
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    Done {
+        /// Of every stage, in order.
+        seconds: Vec<(Stage, f64)>,
+        device: String,
+    },
+    Cancelled,
+    Failed {
+        why: String,
+        out_of_memory: bool,
+    },
+}
+
+/// What a model can do and needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelFacts {
+    /// Why it cannot, where it cannot.
+    pub can_generate: Result<(), String>,
+    pub can_edit: Result<(), String>,
+    /// Side of its own pictures, in pixels.
+    pub side: u32,
+    /// Sides of other pictures are multiples of this.
+    pub multiple: u32,
+    /// Values in all its parts, and bytes on the disk.
+    pub values: u64,
+    pub bytes: u64,
+}
+
+/// A small copy of a picture, at most [`Thumbnail::SIDE`] pixels a side, RGBA not premultiplied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thumbnail {
+    pub width: u32,
+    pub height: u32,
+    pub rgba: Arc<[u8]>,
+}
+
+impl Thumbnail {
+    /// Twice the size at which it is shown, for screens with small pixels.
+    pub const SIDE: u32 = 192;
+}

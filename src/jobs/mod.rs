@@ -1,0 +1,172 @@
+//! Everything that takes longer than a frame, on threads of its own.
+//!
+//! Three lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes;
+//! *dialogs* waits for the system's file dialogs. [`Jobs`] is the window's end: [`Jobs::send`] never blocks, and
+//! [`Jobs::poll`] takes what has come up.
+//!
+//! Life of a job: `Submit` → `Started` → (`Progress` | `Blueprint` | `Preview`)* → `Finished` exactly once, also after a
+//! cancel, a panic and the end of the program. News (progress, blueprints, previews) may be lost, the newest wins; all
+//! other events arrive.
+//!
+//! Architecture Invariant: the only room with threads.
+
+mod compute;
+mod dialogs;
+mod message;
+mod storage;
+
+pub use compute::{Backend, EngineBackend, Failure};
+pub use message::{Command, Ending, Event, Job, JobId, ModelFacts, Thumbnail};
+// The words of messages that the pipeline made up.
+pub use crate::pipeline::{BLOCK as PREVIEW_BLOCK, Blueprint, DeviceChoice, Made, Palette, Preview, Progress, Stage};
+pub use storage::SETTINGS_FILE;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+/// Asks the window for another frame.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// Says that a job is to end. Read between tokens, steps and strips.
+#[derive(Clone, Debug, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+impl CancelToken {
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A lane's way up to the window.
+#[derive(Clone)]
+struct Up {
+    events: Sender<Event>,
+    news: Sender<Event>,
+    /// The window's end of `news`, from which the oldest is taken when it is full.
+    oldest: Receiver<Event>,
+    wake: Wake,
+}
+
+impl Up {
+    /// An event that must arrive: waits while the window is far behind. Where the window is gone there is nobody to tell.
+    fn send(&self, event: Event) {
+        let _ = self.events.send(event);
+        (self.wake)();
+    }
+
+    /// An event that may be lost: the newest wins.
+    fn tell(&self, mut event: Event) {
+        while let Err(TrySendError::Full(back)) = self.news.try_send(event) {
+            let _ = self.oldest.try_recv();
+            event = back;
+        }
+        (self.wake)();
+    }
+}
+
+/// The window's end of all lanes.
+pub struct Jobs {
+    compute: Sender<(Box<Job>, CancelToken)>,
+    storage: Sender<Command>,
+    dialogs: Sender<Command>,
+    events: Receiver<Event>,
+    news: Receiver<Event>,
+    tokens: HashMap<JobId, CancelToken>,
+}
+
+/// Events that wait for the window before a lane waits too.
+const EVENTS: usize = 256;
+/// News that wait; older ones are dropped.
+const NEWS: usize = 16;
+
+impl Jobs {
+    /// Starts the lanes.
+    ///
+    /// # Errors      the system has no thread left
+    pub fn start(backend: Box<dyn Backend>, wake: Wake) -> std::io::Result<Self> {
+        let (events_in, events) = bounded(EVENTS);
+        let (news_in, news) = bounded(NEWS);
+        let up = Up { events: events_in, news: news_in, oldest: news.clone(), wake };
+        // Downwards nothing is bounded: the window must never wait, and a person sends few commands.
+        let (compute, compute_out) = unbounded();
+        let (storage, storage_out) = unbounded();
+        let (dialogs, dialogs_out) = unbounded();
+        let lane = |name: &str| thread::Builder::new().name(name.to_owned());
+        let lane_up = up.clone();
+        lane("compute").stack_size(8 << 20).spawn(move || compute::run(&compute_out, backend, &lane_up))?;
+        let lane_up = up.clone();
+        lane("storage").spawn(move || storage::run(&storage_out, &lane_up))?;
+        lane("dialogs").spawn(move || dialogs::run(&dialogs_out, &up))?;
+        Ok(Self { compute, storage, dialogs, events, news, tokens: HashMap::new() })
+    }
+
+    /// Hands a command to its lane.
+    pub fn send(&mut self, command: Command) {
+        // A lane is gone only when the program ends.
+        match command {
+            Command::Submit(job) => {
+                let token = CancelToken::default();
+                self.tokens.insert(job.id, token.clone());
+                let _ = self.compute.send((job, token));
+            }
+            Command::Cancel(id) => {
+                if let Some(token) = self.tokens.get(&id) {
+                    token.cancel();
+                }
+            }
+            Command::AskOpen | Command::AskSave { .. } | Command::AskFolder => {
+                let _ = self.dialogs.send(command);
+            }
+            other => {
+                let _ = self.storage.send(other);
+            }
+        }
+    }
+
+    /// All that has come up since the last time, at most `most` events.
+    pub fn poll(&mut self, most: usize) -> Vec<Event> {
+        let mut events: Vec<Event> = self.events.try_iter().take(most).collect();
+        for event in &events {
+            if let Event::Finished { id, .. } = event {
+                self.tokens.remove(id);
+            }
+        }
+        // Behind the events, so that a job's first news find it started.
+        events.extend(self.news.try_iter().take(NEWS));
+        events
+    }
+}
+
+impl Drop for Jobs {
+    fn drop(&mut self) {
+        self.tokens.values().for_each(CancelToken::cancel);
+    }
+}
+
+/// Gives way to the window: the threads that compute are less urgent than those that draw. Call once, before the first use
+/// of the thread pool.
+pub fn yield_to_window() {
+    let built = rayon::ThreadPoolBuilder::new().thread_name(|i| format!("compute-{i}")).start_handler(|_| lower_priority()).build_global();
+    if built.is_err() {
+        tracing::debug!("the thread pool was there already");
+    }
+}
+
+/// Lowers the priority of the calling thread.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    {
+        const NICE: libc::c_int = 5;
+        // SAFETY: a plain system call; with 0 it means the calling thread on Linux.
+        unsafe {
+            libc::setpriority(libc::PRIO_PROCESS, 0, NICE);
+        }
+    }
+}

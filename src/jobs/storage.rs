@@ -1,0 +1,199 @@
+//! The lane that reads, decodes, cuts, encodes and writes, and that talks to the clipboard.
+
+use super::{Command, Event, ModelFacts, Thumbnail, Up};
+use crate::imaging::{self, Filter, Picture, Pixels, Pyramid};
+use crate::pipeline::load::Checkpoint;
+use crate::places;
+use crate::recipe::ModelId;
+use crossbeam_channel::Receiver;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The name of the settings' file in its folder.
+pub const SETTINGS_FILE: &str = "settings.json";
+
+/// Works until the window is gone.
+pub(super) fn run(commands: &Receiver<Command>, up: &Up) {
+    let mut clipboard = Clipboard::default();
+    for command in commands {
+        // A decoder that panics on a stranger's file must not take the lane with it.
+        let told = command.clone();
+        if catch_unwind(AssertUnwindSafe(|| work(command, &mut clipboard, up))).is_err() {
+            broke_off(told, up);
+        }
+    }
+}
+
+fn work(command: Command, clipboard: &mut Clipboard, up: &Up) {
+    match command {
+        Command::Open(path) => {
+            let result = imaging::open(&path).map(with_screen).map_err(|e| e.to_string());
+            up.send(Event::Opened { name: name(&path), result });
+        }
+        Command::OpenBuiltIn { name, bytes } => {
+            let result = imaging::decode(bytes).map(with_screen).map_err(|e| e.to_string());
+            up.send(Event::Opened { name: name.to_owned(), result });
+        }
+        Command::Prepare { revision, picture } => {
+            up.send(Event::Prepared { revision, pyramid: Arc::new(Pyramid::new(&picture)) });
+        }
+        Command::Export { picture, path, format } => {
+            let result = imaging::save(&picture, &path, format).map_err(|e| {
+                let hint = if e.is_disk_full() { "; make room or choose another disk" } else { "" };
+                format!("{e}{hint}")
+            });
+            up.send(Event::Exported { path, result });
+        }
+        Command::LookAt(model) => {
+            let facts = look_at(&model);
+            up.send(Event::Model { model, facts });
+        }
+        Command::Copy(picture) => up.send(Event::Copied(clipboard.copy(&picture))),
+        Command::Paste => match clipboard.paste() {
+            Pasted::Picture(result) => up.send(Event::Opened { name: String::new(), result: result.map(with_screen) }),
+            Pasted::Files(paths) => up.send(Event::ChosenOpen(paths)),
+            Pasted::Text(text) => up.send(Event::PastedText(text)),
+            Pasted::Nothing => {}
+        },
+        Command::SaveSettings(text) => {
+            if let Err(why) = save_settings(&text) {
+                up.send(Event::SettingsNotSaved(why));
+            }
+        }
+        // These have lanes of their own.
+        Command::Submit(_) | Command::Cancel(_) | Command::AskOpen | Command::AskSave { .. } | Command::AskFolder => {}
+    }
+}
+
+/// Answers a command whose work panicked.
+fn broke_off(command: Command, up: &Up) {
+    let why = || "the file made the program stumble; please report it".to_owned();
+    match command {
+        Command::Open(path) => up.send(Event::Opened { name: name(&path), result: Err(why()) }),
+        Command::OpenBuiltIn { name, .. } => up.send(Event::Opened { name: name.to_owned(), result: Err(why()) }),
+        Command::Paste => up.send(Event::Opened { name: String::new(), result: Err(why()) }),
+        Command::Export { path, .. } => up.send(Event::Exported { path, result: Err(why()) }),
+        Command::LookAt(model) => up.send(Event::Model { model, facts: Err(why()) }),
+        Command::Copy(_) => up.send(Event::Copied(Err(why()))),
+        _ => {}
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
+}
+
+fn with_screen(picture: Picture) -> (Picture, Arc<Pyramid>, Thumbnail) {
+    let (pyramid, thumbnail) = for_screen(&picture);
+    (picture, pyramid, thumbnail)
+}
+
+/// What the window shows of a picture.
+pub(super) fn for_screen(picture: &Picture) -> (Arc<Pyramid>, Thumbnail) {
+    (Arc::new(Pyramid::new(picture)), thumbnail(picture))
+}
+
+fn thumbnail(picture: &Picture) -> Thumbnail {
+    let (w, h) = (picture.width(), picture.height());
+    let scale = f64::from(Thumbnail::SIDE) / f64::from(w.max(h));
+    if scale >= 1.0 {
+        return Thumbnail { width: w, height: h, rgba: picture.to_rgba8() };
+    }
+    let side = |n: u32| ((f64::from(n) * scale).round() as u32).max(1);
+    let (width, height) = (side(w), side(h));
+    let rgb = imaging::resize_rgb(&picture.to_rgb8(), (w as usize, h as usize), (width as usize, height as usize), Filter::Bilinear);
+    let rgba = rgb.as_chunks::<3>().0.iter().flat_map(|[r, g, b]| [*r, *g, *b, 255]).collect();
+    Thumbnail { width, height, rgba }
+}
+
+fn look_at(model: &ModelId) -> Result<ModelFacts, String> {
+    let checkpoint = Checkpoint::open(model).map_err(|e| e.to_string())?;
+    let (mut values, mut bytes) = (0, 0);
+    for part in checkpoint.parts() {
+        let summary = checkpoint.summary(part).map_err(|e| e.to_string())?;
+        values += summary.values;
+        bytes += summary.bytes;
+    }
+    Ok(ModelFacts {
+        can_generate: checkpoint.can_generate().map_err(str::to_owned),
+        can_edit: checkpoint.can_edit().map_err(str::to_owned),
+        side: checkpoint.configs.side() as u32,
+        multiple: checkpoint.configs.vae.compression() as u32,
+        values,
+        bytes,
+    })
+}
+
+fn save_settings(text: &str) -> Result<(), String> {
+    let folder = places::settings().ok_or("there is no place for settings")?;
+    let path = folder.join(SETTINGS_FILE);
+    let write = || -> std::io::Result<()> {
+        std::fs::create_dir_all(&folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(&folder)?;
+        std::io::Write::write_all(&mut file, text.as_bytes())?;
+        file.persist(&path).map_err(|e| e.error)?;
+        Ok(())
+    };
+    write().map_err(|e| format!("the settings cannot be kept: {e}: {}", path.display()))
+}
+
+/// What was on the clipboard.
+enum Pasted {
+    Picture(Result<Picture, String>),
+    Files(Vec<PathBuf>),
+    Text(String),
+    Nothing,
+}
+
+/// The system's clipboard, opened when first needed. On X11 it serves what was copied for as long as it lives.
+#[derive(Default)]
+struct Clipboard {
+    #[cfg(feature = "gui")]
+    open: Option<arboard::Clipboard>,
+}
+
+#[cfg(feature = "gui")]
+impl Clipboard {
+    fn get(&mut self) -> Result<&mut arboard::Clipboard, String> {
+        if self.open.is_none() {
+            self.open = Some(arboard::Clipboard::new().map_err(|e| e.to_string())?);
+        }
+        self.open.as_mut().ok_or_else(|| "the clipboard is not there".to_owned())
+    }
+
+    fn copy(&mut self, picture: &Picture) -> Result<(), String> {
+        let rgba = picture.to_rgba8();
+        let image =
+            arboard::ImageData { width: picture.width() as usize, height: picture.height() as usize, bytes: rgba.as_ref().into() };
+        self.get()?.set_image(image).map_err(|e| e.to_string())
+    }
+
+    fn paste(&mut self) -> Pasted {
+        let Ok(clipboard) = self.get() else { return Pasted::Nothing };
+        if let Ok(files) = clipboard.get().file_list()
+            && !files.is_empty()
+        {
+            return Pasted::Files(files);
+        }
+        if let Ok(image) = clipboard.get_image() {
+            let pixels = Pixels::Rgba8(image.bytes.as_ref().into());
+            return Pasted::Picture(Picture::new(image.width as u32, image.height as u32, pixels).map_err(|e| e.to_string()));
+        }
+        match clipboard.get_text() {
+            Ok(text) if !text.is_empty() => Pasted::Text(text),
+            _ => Pasted::Nothing,
+        }
+    }
+}
+
+#[cfg(not(feature = "gui"))]
+impl Clipboard {
+    fn copy(&mut self, _: &Picture) -> Result<(), String> {
+        Err("this build has no clipboard".to_owned())
+    }
+
+    fn paste(&mut self) -> Pasted {
+        Pasted::Nothing
+    }
+}

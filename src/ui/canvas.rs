@@ -1,0 +1,225 @@
+//! The picture, and what a running job paints over it.
+
+use super::theme;
+use crate::about;
+use crate::editor::{Action, Editor, Mode, Run};
+use crate::imaging::Pyramid;
+use crate::jobs::{PREVIEW_BLOCK, Preview, Stage};
+use crate::render::{CanvasPaint, Over, PreviewImage};
+use eframe::egui::{
+    self, Align2, Color32, CursorIcon, Event, FontId, Key, MouseWheelUnit, PointerButton, Rect, Response, Sense, Stroke, StrokeKind, Ui,
+    WidgetInfo, Role, pos2, vec2,
+};
+use std::sync::Arc;
+
+/// What the canvas keeps between frames.
+#[derive(Default)]
+pub struct Canvas {
+    /// The preview that was last made ready for the graphics card.
+    preview: Option<(Arc<Preview>, Arc<PreviewImage>)>,
+}
+
+/// How far one notch of a mouse wheel zooms.
+const NOTCH: f64 = 1.2;
+
+impl Canvas {
+    /// Draws the canvas into all the room there is.
+    pub fn show(&mut self, ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) -> Response {
+        let (rect, response) = ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
+        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, describe(editor)));
+        let per_point = f64::from(ui.ctx().pixels_per_point());
+        actions.push(Action::Viewport([f64::from(rect.width()) * per_point, f64::from(rect.height()) * per_point]));
+        self.navigate(ui, rect, &response, per_point, actions);
+        let colours = theme::colours(ui.style());
+        ui.painter().rect_filled(rect, 0.0, colours.canvas);
+        let run = editor.run_on_canvas();
+        let base = match run {
+            Some(run) if run.mode == Mode::Generate => None,
+            _ => editor.shown().and_then(|r| editor.screens.get(&r.id)).and_then(|s| s.pyramid.clone()),
+        };
+        if base.is_none() && run.is_none() && editor.document.current().is_none() {
+            empty(ui, rect, editor, actions);
+            return response;
+        }
+        self.picture(ui, rect, editor, run, base, per_point);
+        if let Some(run) = run {
+            let at = on_screen(editor, rect, per_point, editor.run_place(run));
+            match run.preview {
+                Some(_) => {}
+                None => blueprint(ui, rect, at, run),
+            }
+            ui.painter().with_clip_rect(rect).rect_stroke(at, 0.0, Stroke::new(1.5, colours.accent), StrokeKind::Outside);
+        }
+        if editor.shows_before && editor.document.can_undo() {
+            chip(ui, pos2(rect.left() + 12.0, rect.top() + 12.0), "Before");
+        }
+        response
+    }
+
+    fn picture(&mut self, ui: &Ui, rect: Rect, editor: &Editor, run: Option<&Run>, base: Option<Arc<Pyramid>>, per_point: f64) {
+        let colours = theme::colours(ui.style());
+        let view = &editor.view;
+        let over = run.and_then(|run| Some(Over { preview: self.ready(run.preview.as_ref()?), place: editor.run_place(run), opacity: 1.0 }));
+        if run.is_some_and(|run| run.mode == Mode::Generate) {
+            let [w, h] = view.image().map(f64::from);
+            let at = on_screen(editor, rect, per_point, [0.0, 0.0, w, h]);
+            ui.painter().with_clip_rect(rect).rect_filled(at, 0.0, colours.paper);
+        }
+        let paint = CanvasPaint {
+            origin: view.origin(),
+            scale: view.scale(),
+            size: view.image(),
+            base,
+            over,
+            pixel_grid: true,
+            checker: colours.checker,
+        };
+        ui.painter().add(paint.shape(rect));
+    }
+
+    /// A preview for the graphics card; made once.
+    fn ready(&mut self, preview: &Arc<Preview>) -> Arc<PreviewImage> {
+        if let Some((known, image)) = &self.preview
+            && Arc::ptr_eq(known, preview)
+        {
+            return image.clone();
+        }
+        let latents = &preview.latents;
+        let image = Arc::new(PreviewImage {
+            channels: latents.channels,
+            height: latents.height,
+            width: latents.width,
+            values: latents.values.as_slice().into(),
+            weights: preview.map.weights.as_slice().into(),
+            block: PREVIEW_BLOCK,
+        });
+        self.preview = Some((preview.clone(), image.clone()));
+        image
+    }
+
+    fn navigate(&self, ui: &Ui, rect: Rect, response: &Response, per_point: f64, actions: &mut Vec<Action>) {
+        let screen = |at: egui::Pos2| [f64::from(at.x - rect.left()) * per_point, f64::from(at.y - rect.top()) * per_point];
+        if response.dragged_by(PointerButton::Primary) || response.dragged_by(PointerButton::Middle) {
+            let by = response.drag_delta();
+            if by != egui::Vec2::ZERO {
+                actions.push(Action::Pan([f64::from(by.x) * per_point, f64::from(by.y) * per_point]));
+            }
+            ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
+        } else if response.hovered() {
+            ui.ctx().set_cursor_icon(if ui.input(|i| i.key_down(Key::Space)) { CursorIcon::Grab } else { CursorIcon::Default });
+        }
+        if response.double_clicked() {
+            actions.push(Action::Fit);
+        }
+        let Some(at) = ui.input(|i| i.pointer.hover_pos()).filter(|_| response.contains_pointer()) else { return };
+        let pinch = ui.input(|i| if i.modifiers.command { 1.0 } else { f64::from(i.zoom_delta()) });
+        if (pinch - 1.0).abs() > 1e-4 {
+            actions.push(Action::Zoom(pinch, screen(at)));
+        }
+        // A mouse wheel zooms; two fingers on a pad move, and zoom with the command key.
+        let wheels: Vec<(MouseWheelUnit, egui::Vec2, bool)> = ui.input(|i| {
+            let wheel = |e: &Event| match e {
+                Event::MouseWheel { unit, delta, modifiers, .. } => Some((*unit, *delta, modifiers.command)),
+                _ => None,
+            };
+            i.events.iter().filter_map(wheel).collect()
+        });
+        for (unit, delta, command) in wheels {
+            match unit {
+                MouseWheelUnit::Point if !command => actions.push(Action::Pan([f64::from(delta.x) * per_point, f64::from(delta.y) * per_point])),
+                MouseWheelUnit::Point => actions.push(Action::Zoom(NOTCH.powf(f64::from(delta.y) / 40.0), screen(at))),
+                MouseWheelUnit::Line | MouseWheelUnit::Page => actions.push(Action::Zoom(NOTCH.powf(f64::from(delta.y)), screen(at))),
+            }
+        }
+    }
+}
+
+/// A place in the picture as a place in the window.
+fn on_screen(editor: &Editor, rect: Rect, per_point: f64, [x, y, w, h]: [f64; 4]) -> Rect {
+    let (origin, scale) = (editor.view.origin(), editor.view.scale());
+    let point = |x: f64, y: f64| {
+        pos2(rect.left() + ((origin[0] + x * scale) / per_point) as f32, rect.top() + ((origin[1] + y * scale) / per_point) as f32)
+    };
+    Rect::from_min_max(point(x, y), point(x + w, y + h))
+}
+
+/// The tokens as they are written, each a cell in the colour of its meaning.
+fn blueprint(ui: &Ui, clip: Rect, at: Rect, run: &Run) {
+    let colours = theme::colours(ui.style());
+    let painter = ui.painter().with_clip_rect(clip);
+    let (tokens, total) = match &run.blueprint {
+        Some(b) => (b.tokens.get(run.progress.map_or(0, |p| p.variation.0)).or(b.tokens.first()), b.total),
+        None => (None, 0),
+    };
+    if run.mode == Mode::Edit {
+        painter.rect_filled(at, 0.0, colours.canvas.gamma_multiply(0.55));
+    }
+    if total == 0 {
+        return;
+    }
+    let side = (total as f64).sqrt().ceil() as usize;
+    let cell = at.size() / side as f32;
+    let gap = (cell.min_elem() * 0.08).clamp(0.3, 3.0);
+    let round = (cell.min_elem() * 0.16).min(4.0);
+    let written = tokens.map_or(&[][..], Vec::as_slice);
+    for i in 0..total {
+        let corner = at.min + vec2((i % side) as f32 * cell.x, (i / side) as f32 * cell.y);
+        let place = Rect::from_min_size(corner, cell).shrink(gap);
+        let colour = match written.get(i) {
+            Some(Some(code)) => run.palette.as_ref().and_then(|p| p.0.get(*code as usize)).map_or(colours.weak, |c| super::colour_of(*c)),
+            Some(None) => colours.weak,
+            None if i == written.len() => colours.accent,
+            None if run.mode == Mode::Edit => continue,
+            None => colours.cell,
+        };
+        painter.rect_filled(place, round, colour);
+    }
+}
+
+fn chip(ui: &Ui, at: egui::Pos2, words: &str) {
+    let colours = theme::colours(ui.style());
+    let galley = ui.painter().layout_no_wrap(words.to_owned(), FontId::proportional(theme::SMALL), colours.text);
+    let rect = Rect::from_min_size(at, galley.size() + vec2(16.0, 8.0));
+    ui.painter().rect_filled(rect, rect.height() / 2.0, colours.panel);
+    ui.painter().galley(at + vec2(8.0, 4.0), galley, Color32::PLACEHOLDER);
+}
+
+fn empty(ui: &mut Ui, rect: Rect, editor: &Editor, actions: &mut Vec<Action>) {
+    let colours = theme::colours(ui.style());
+    let center = rect.center();
+    if editor.is_opening() {
+        ui.painter().text(center, Align2::CENTER_CENTER, "Opening…", FontId::proportional(theme::HEADING), colours.weak);
+        return;
+    }
+    let title = if editor.can_drop { "Drop a picture here" } else { "Open or paste a picture" };
+    ui.painter().text(center - vec2(0.0, 40.0), Align2::CENTER_CENTER, title, theme::strong_font(theme::TITLE), colours.text);
+    let line = "or describe a new one below and press Generate";
+    ui.painter().text(center - vec2(0.0, 12.0), Align2::CENTER_CENTER, line, FontId::proportional(theme::BODY), colours.weak);
+    let button = Rect::from_center_size(center + vec2(0.0, 26.0), vec2(140.0, theme::BUTTON_HEIGHT));
+    if ui.put(button, egui::Button::new("Open a picture…")).clicked() {
+        actions.push(Action::Open);
+    }
+    ui.painter().text(
+        pos2(center.x, rect.bottom() - 28.0),
+        Align2::CENTER_CENTER,
+        about::NANO_SHORT,
+        FontId::proportional(theme::SMALL),
+        colours.weak,
+    );
+}
+
+/// The canvas in words, for those who cannot see it.
+fn describe(editor: &Editor) -> String {
+    if let Some(run) = editor.run_on_canvas() {
+        let what = match run.progress.map(|p| p.stage) {
+            Some(Stage::Blueprint) => "blueprint",
+            Some(Stage::Denoise | Stage::Decode) => "preview",
+            _ => "picture to come",
+        };
+        return format!("Canvas: {what} of “{}”", run.prompt);
+    }
+    match editor.shown() {
+        Some(r) => format!("Canvas: {}, {} by {} pixels", r.title(), r.picture.width(), r.picture.height()),
+        None => "Canvas: empty".to_owned(),
+    }
+}

@@ -1,0 +1,201 @@
+//! The column beside the canvas: the model, the settings of the next run, and the history.
+
+use super::icons::{Icon, icon_button};
+use super::{Thumbnails, theme};
+use crate::about;
+use crate::editor::{Action, Editor, MOST_STEPS, MOST_VARIATIONS};
+use crate::recipe::ModelId;
+use eframe::egui::{
+    self, Button, DragValue, Image, Rect, RichText, ScrollArea, Sense, Slider, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, Role, vec2,
+};
+
+pub fn show(ui: &mut Ui, editor: &Editor, thumbnails: &mut Thumbnails, actions: &mut Vec<Action>) {
+    ui.set_max_width(ui.available_width()); // long words wrap, and never widen the column
+    model(ui, editor, actions);
+    rule(ui);
+    settings(ui, editor, actions);
+    rule(ui);
+    history(ui, editor, thumbnails, actions);
+}
+
+fn rule(ui: &mut Ui) {
+    ui.add_space(6.0);
+    ui.separator();
+    ui.add_space(2.0);
+}
+
+fn heading(ui: &mut Ui, words: &str) {
+    ui.label(RichText::new(words).font(theme::strong_font(theme::BODY)));
+}
+
+fn model(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
+    let colours = theme::colours(ui.style());
+    ui.horizontal(|ui| {
+        heading(ui, "Model");
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            let folder = ui.button("Folder…").on_hover_text("Use a BLIP3o-NEXT model from a folder on this disk");
+            if folder.clicked() {
+                actions.push(Action::ChooseModel);
+            }
+            if editor.model.id != ModelId::Nano && ui.button("Use nano").on_hover_text("Back to the model inside the program").clicked() {
+                actions.push(Action::SetModel(ModelId::Nano));
+            }
+        });
+    });
+    let name = match &editor.model.id {
+        ModelId::Nano => "nano, built in".to_owned(),
+        folder @ ModelId::Folder(_) => folder.name(),
+    };
+    ui.label(RichText::new(name).color(colours.text));
+    match &editor.model.facts {
+        None => {
+            ui.label(RichText::new("Being looked at…").small().color(colours.weak));
+        }
+        Some(Err(why)) => {
+            ui.label(RichText::new(format!("Cannot be used: {why}")).small().color(colours.danger));
+        }
+        Some(Ok(facts)) => {
+            let able = match (&facts.can_generate, &facts.can_edit) {
+                (Ok(()), Ok(())) => "makes and edits pictures",
+                (Ok(()), Err(_)) => "makes pictures",
+                (Err(_), Ok(())) => "edits pictures",
+                (Err(_), Err(_)) => "can do nothing",
+            };
+            let line = format!("{} px · {} · {able}", facts.side, count_words(facts.values));
+            ui.label(RichText::new(line).small().color(colours.weak));
+            if editor.model.id == ModelId::Nano {
+                ui.label(RichText::new(about::NANO_SHORT).small().color(colours.weak)).on_hover_text(about::NANO);
+            }
+        }
+    }
+}
+
+fn count_words(values: u64) -> String {
+    match values {
+        v if v >= 1_000_000_000 => format!("{:.1} billion values", v as f64 / 1e9),
+        v => format!("{:.1} million values", v as f64 / 1e6),
+    }
+}
+
+fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
+    let colours = theme::colours(ui.style());
+    let draft = &editor.draft;
+    heading(ui, "Settings");
+    egui::Grid::new("settings").num_columns(2).spacing(vec2(theme::GAP, theme::GAP)).min_col_width(72.0).show(ui, |ui| {
+        let tip = "Steps of the painting. More take longer and look cleaner.";
+        let label = ui.label("Steps").on_hover_text(tip);
+        let mut steps = draft.steps;
+        if ui.add(Slider::new(&mut steps, 1..=MOST_STEPS)).labelled_by(label.id).on_hover_text(tip).changed() {
+            actions.push(Action::SetSteps(steps));
+        }
+        ui.end_row();
+
+        let tip = "How closely the words are followed. 1 leaves the model free; too much looks harsh.";
+        let label = ui.label("Guidance").on_hover_text(tip);
+        let mut guidance = draft.guidance;
+        if ui.add(Slider::new(&mut guidance, 1.0..=10.0).max_decimals(1)).labelled_by(label.id).on_hover_text(tip).changed() {
+            actions.push(Action::SetGuidance(guidance));
+        }
+        ui.end_row();
+
+        ui.label("Variations").on_hover_text("Pictures to make at once, each with a seed of its own.");
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            for n in 1..=MOST_VARIATIONS {
+                let button = Button::selectable(draft.variations == n, n.to_string()).min_size(vec2(30.0, 0.0));
+                let response = ui.add(button).on_hover_text("Pictures to make at once");
+                response.widget_info(|| {
+                    WidgetInfo::selected(Role::RadioButton, true, draft.variations == n, format!("Variations: {n}"))
+                });
+                if response.clicked() {
+                    actions.push(Action::SetVariations(n));
+                }
+            }
+        });
+        ui.end_row();
+
+        let tip = "The same seed gives the same picture again.";
+        let label = ui.label("Seed").on_hover_text(tip);
+        ui.horizontal(|ui| {
+            let mut seed = draft.seed;
+            let field = ui.add_sized(vec2(104.0, 28.0), DragValue::new(&mut seed)).labelled_by(label.id).on_hover_text(tip);
+            if field.changed() {
+                actions.push(Action::SetSeed(seed));
+            }
+            if icon_button(ui, Icon::Dice, "Roll the seed", "Another seed", true).clicked() {
+                actions.push(Action::RollSeed);
+            }
+            let (icon, name) = if draft.seed_locked { (Icon::Locked, "Seed stays") } else { (Icon::Unlocked, "Seed changes with every run") };
+            if icon_button(ui, icon, name, &format!("{name}. Click to change that."), true).clicked() {
+                actions.push(Action::LockSeed(!draft.seed_locked));
+            }
+        });
+        ui.end_row();
+    });
+    if let Some(recipe) = editor.document.current().and_then(|r| r.recipe()) {
+        let line = format!("This one: seed {}, {} steps, guidance {}", recipe.seed, recipe.steps, recipe.guidance);
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if icon_button(ui, Icon::Recipe, "Take its recipe", "Take prompt and settings of this picture", true).clicked() {
+                actions.push(Action::TakeRecipe);
+            }
+            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                ui.add(egui::Label::new(RichText::new(line).small().color(colours.weak)).truncate());
+            });
+        });
+    }
+}
+
+/// All pictures, the newest first.
+fn history(ui: &mut Ui, editor: &Editor, thumbnails: &mut Thumbnails, actions: &mut Vec<Action>) {
+    let colours = theme::colours(ui.style());
+    heading(ui, "History");
+    if editor.document.revisions().is_empty() {
+        ui.label(RichText::new("Every picture stays here; click one to go back to it.").small().color(colours.weak));
+        return;
+    }
+    let current = editor.document.current().map(|r| r.id);
+    let each = theme::THUMBNAIL + theme::GAP;
+    let columns = ((ui.available_width() + theme::GAP) / each).floor().max(1.0) as usize;
+    let count = editor.document.revisions().len();
+    // Only the rows in sight are drawn: a history can be long.
+    ScrollArea::vertical().auto_shrink([false, false]).show_rows(ui, theme::THUMBNAIL, count.div_ceil(columns), |ui, rows| {
+        for row in rows {
+            ui.horizontal(|ui| {
+                for revision in editor.document.revisions().iter().rev().skip(row * columns).take(columns) {
+                    let (rect, response) = ui.allocate_exact_size(Vec2::splat(theme::THUMBNAIL), Sense::click());
+                    let here = current == Some(revision.id);
+                    response.widget_info(|| {
+                        WidgetInfo::selected(Role::Button, true, here, format!("Revision {}: {}", revision.id.0 + 1, revision.title()))
+                    });
+                    ui.painter().rect_filled(rect, f32::from(theme::ROUND), colours.field);
+                    if let Some(screen) = editor.screens.get(&revision.id) {
+                        let (texture, size) = thumbnails.texture(ui.ctx(), revision.id, &screen.thumbnail);
+                        let scale = ((theme::THUMBNAIL - 6.0) / size.x).min((theme::THUMBNAIL - 6.0) / size.y);
+                        Image::new((texture, size)).corner_radius(4.0).paint_at(ui, Rect::from_center_size(rect.center(), size * scale));
+                    }
+                    let line = match (here, response.hovered() || response.has_focus()) {
+                        (true, _) => Some(Stroke::new(2.0, colours.accent)),
+                        (false, true) => Some(Stroke::new(1.0, colours.weak)),
+                        (false, false) => None,
+                    };
+                    if let Some(line) = line {
+                        ui.painter().rect_stroke(rect, f32::from(theme::ROUND), line, StrokeKind::Inside);
+                    }
+                    if response.clicked() {
+                        actions.push(Action::Go(revision.id));
+                    }
+                    response.on_hover_ui(|ui| {
+                        ui.label(revision.title());
+                        let size = format!("{} × {}", revision.picture.width(), revision.picture.height());
+                        let how = match (revision.recipe(), revision.parent) {
+                            (Some(recipe), Some(_)) => format!("Edit · seed {} · {size}", recipe.seed),
+                            (Some(recipe), None) => format!("New · seed {} · {size}", recipe.seed),
+                            (None, _) => size,
+                        };
+                        ui.label(RichText::new(how).small().color(colours.weak));
+                    });
+                }
+            });
+        }
+    });
+}

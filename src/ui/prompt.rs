@@ -1,0 +1,198 @@
+//! Where a person says what they want, and sees how far it is.
+
+use super::icons::{Icon, icon_button};
+use super::{shortcuts, theme};
+use crate::editor::{Action, Editor, Mode, Run};
+use crate::jobs::Stage;
+use eframe::egui::{
+    self, Align2, FontId, Id, Key, Modifiers, ProgressBar, Rect, Response, RichText, Sense, Stroke, StrokeKind, TextEdit, Ui,
+    WidgetInfo, Role, vec2,
+};
+
+/// The prompt's id, so that keys can bring the cursor there.
+pub fn id() -> Id {
+    Id::unique("prompt")
+}
+
+pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
+    let row = vec2(ui.available_width(), theme::ROW_HEIGHT);
+    ui.allocate_ui(row, |ui| {
+        ui.set_min_size(row);
+        match &editor.run {
+            Some(run) => progress(ui, editor, run),
+            None => modes(ui, editor, actions),
+        }
+    });
+    for waiting in &editor.waiting {
+        ui.horizontal(|ui| {
+            let colours = theme::colours(ui.style());
+            ui.label(RichText::new("Next").small().color(colours.weak));
+            ui.label(RichText::new(&waiting.job.recipe.prompt).small());
+            if icon_button(ui, Icon::Close, "Remove from the queue", "Remove from the queue", true).clicked() {
+                actions.push(Action::Drop(waiting.job.id));
+            }
+        });
+    }
+    ui.horizontal(|ui| {
+        let width = ui.available_width() - theme::RUN_BUTTON.x - theme::GAP;
+        text(ui, editor, width, actions);
+        button(ui, editor, actions);
+    });
+    ui.add_space(2.0);
+}
+
+/// Edit what is there, or make something new.
+fn modes(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
+    ui.horizontal(|ui| {
+        let has = editor.document.current().is_some();
+        let mode = editor.mode();
+        let edit = egui::Button::selectable(mode == Mode::Edit, "Edit this picture");
+        if ui.add_enabled(has, edit).on_hover_text("Say what to change in the picture on the canvas").clicked() {
+            actions.push(Action::SetMode(Mode::Edit));
+        }
+        let new = egui::Button::selectable(mode == Mode::Generate, "New picture");
+        if ui.add(new).on_hover_text("Describe a new picture").clicked() {
+            actions.push(Action::SetMode(Mode::Generate));
+        }
+    });
+}
+
+fn text(ui: &mut Ui, editor: &Editor, width: f32, actions: &mut Vec<Action>) {
+    let mut prompt = editor.draft.prompt.clone();
+    let hint = match editor.mode() {
+        Mode::Edit => "What should change? For example: make it night",
+        Mode::Generate => "What do you want to see? For example: a fox in the snow",
+    };
+    let empty = prompt.is_empty();
+    let focused = ui.memory(|m| m.has_focus(id()));
+    // Up and down recall earlier prompts where the text has one line.
+    if focused && !prompt.contains('\n') {
+        if ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::ArrowUp)) {
+            actions.push(Action::RecallOlder);
+        }
+        if ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::ArrowDown)) {
+            actions.push(Action::RecallNewer);
+        }
+    }
+    let field = TextEdit::multiline(&mut prompt)
+        .id(id())
+        .hint_text(hint)
+        .desired_width(width)
+        .desired_rows(2)
+        .margin(egui::Margin::symmetric(10, 8))
+        .char_limit(4000);
+    let response = ui.add_sized(vec2(width, theme::RUN_BUTTON.y), field);
+    response.widget_info(|| WidgetInfo::text_edit(true, if empty { "" } else { &editor.draft.prompt }, &prompt, "Prompt"));
+    let colours = theme::colours(ui.style());
+    let line = if response.has_focus() { colours.accent } else { colours.line };
+    ui.painter().rect_stroke(response.rect, f32::from(theme::ROUND), Stroke::new(1.0, line), StrokeKind::Inside);
+    if prompt != editor.draft.prompt {
+        actions.push(Action::SetPrompt(prompt));
+    }
+}
+
+/// The one big button: run, or stop what runs.
+fn button(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
+    let keys = ui.ctx().format_shortcut(&shortcuts::RUN);
+    if let Some(run) = &editor.run {
+        let words = if run.stopping { "Stopping…" } else { "Stop" };
+        if big(ui, words, "Esc", false, !run.stopping).on_hover_text("Stop within a step").clicked() {
+            actions.push(Action::Cancel);
+        }
+        return;
+    }
+    let words = match editor.mode() {
+        Mode::Edit => "Edit",
+        Mode::Generate => "Generate",
+    };
+    let ready = editor.ready();
+    let response = big(ui, words, &keys, true, ready.is_ok());
+    let response = match &ready {
+        Ok(_) => response.on_hover_text(format!("{words} ({keys})")),
+        Err(why) => response.on_hover_text(why),
+    };
+    if response.clicked() {
+        actions.push(Action::Run);
+    }
+}
+
+fn big(ui: &mut Ui, words: &str, keys: &str, accent: bool, enabled: bool) -> Response {
+    let colours = theme::colours(ui.style());
+    let (rect, response) = ui.allocate_exact_size(theme::RUN_BUTTON, Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, words));
+    let (fill, text) = match (accent, enabled) {
+        (true, true) if response.hovered() => (colours.accent_hover, colours.on_accent),
+        (true, true) => (colours.accent, colours.on_accent),
+        (false, true) if response.hovered() => (colours.raised_hover, colours.text),
+        (false, true) => (colours.raised, colours.text),
+        (_, false) => (colours.raised, colours.weak),
+    };
+    ui.painter().rect_filled(rect, f32::from(theme::ROUND), fill);
+    if response.has_focus() {
+        ui.painter().rect_stroke(rect.expand(2.0), f32::from(theme::ROUND), Stroke::new(1.0, colours.accent), StrokeKind::Inside);
+    }
+    ui.painter().text(rect.center() - vec2(0.0, 8.0), Align2::CENTER_CENTER, words, theme::strong_font(theme::HEADING), text);
+    let small = FontId::proportional(theme::SMALL);
+    ui.painter().text(rect.center() + vec2(0.0, 11.0), Align2::CENTER_CENTER, keys, small, text);
+    response
+}
+
+/// Stage, step, time left, and a bar.
+fn progress(ui: &mut Ui, editor: &Editor, run: &Run) {
+    let colours = theme::colours(ui.style());
+    let words = progress_words(run, editor.seconds_left(), editor.device.as_deref());
+    ui.spacing_mut().item_spacing.y = 6.0;
+    ui.label(RichText::new(words).color(colours.text));
+    let share = run.share();
+    let bar = ProgressBar::new(share).desired_height(4.0).fill(colours.accent);
+    let response = ui.add(bar);
+    response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, "Progress"));
+    // Where nothing can be counted yet, a light runs along the bar.
+    if share == 0.0 {
+        let t = (ui.input(|i| i.time) % 1.4) as f32 / 1.4;
+        let width = response.rect.width() * 0.18;
+        let left = response.rect.left() + (response.rect.width() - width) * t;
+        let light = Rect::from_min_size(egui::pos2(left, response.rect.top()), vec2(width, response.rect.height()));
+        ui.painter().rect_filled(light, 2.0, colours.accent.gamma_multiply(0.6));
+    }
+}
+
+/// For example: Painting · step 7 of 20 · picture 1 of 2 · about 3 s left · CPU.
+fn progress_words(run: &Run, left: Option<f64>, device: Option<&str>) -> String {
+    let Some(p) = run.progress else { return "Starting…".to_owned() };
+    let mut words = vec![if run.stopping { "Stopping".to_owned() } else { p.stage.name().to_owned() }];
+    match p.stage {
+        Stage::Denoise => words.push(format!("step {} of {}", p.done, p.total)),
+        Stage::Blueprint => words.push(format!("token {} of {}", p.done, p.total)),
+        Stage::Load | Stage::Vision | Stage::Decode => {}
+    }
+    if p.variation.1 > 1 {
+        words.push(format!("picture {} of {}", p.variation.0 + 1, p.variation.1));
+    }
+    if let Some(left) = left {
+        words.push(time_words(left));
+    }
+    words.extend(device.map(str::to_owned));
+    words.join(" · ")
+}
+
+fn time_words(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.0 => "almost done".to_owned(),
+        s if s < 90.0 => format!("about {s:.0} s left"),
+        s if s < 5400.0 => format!("about {:.0} min left", s / 60.0),
+        s => format!("about {:.1} h left", s / 3600.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_as_people_do() {
+        for (seconds, words) in [(0.4, "almost done"), (12.4, "about 12 s left"), (120.0, "about 2 min left"), (9000.0, "about 2.5 h left")] {
+            assert_eq!(time_words(seconds), words);
+        }
+    }
+}

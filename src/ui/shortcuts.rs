@@ -1,0 +1,70 @@
+//! The keys.
+
+use crate::editor::{Action, Editor};
+use eframe::egui::{Context, Event, Key, KeyboardShortcut, Modifiers};
+
+const fn with_command(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND, key)
+}
+
+pub const OPEN: KeyboardShortcut = with_command(Key::O);
+pub const RUN: KeyboardShortcut = with_command(Key::Enter);
+pub const FIT: KeyboardShortcut = with_command(Key::Num0);
+pub const ACTUAL_SIZE: KeyboardShortcut = with_command(Key::Num1);
+pub const UNDO: KeyboardShortcut = with_command(Key::Z);
+pub const REDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::Z);
+pub const REDO_TOO: KeyboardShortcut = with_command(Key::Y);
+pub const EXPORT: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::E);
+pub const COPY: KeyboardShortcut = with_command(Key::C);
+
+/// What the keys of this frame ask for. Keys that a text field uses are left to it.
+pub fn read(ctx: &Context, editor: &Editor, typing: bool) -> Vec<Action> {
+    let mut actions = Vec::new();
+    ctx.input_mut(|input| {
+        // The longer combinations first: Mod+Z is also part of Mod+Shift+Z.
+        for (keys, action) in [
+            (REDO, Action::Redo),
+            (EXPORT, Action::Export),
+            (OPEN, Action::Open),
+            (RUN, Action::Run),
+            (FIT, Action::Fit),
+            (ACTUAL_SIZE, Action::ActualSize),
+        ] {
+            if typing && action == Action::Redo {
+                continue;
+            }
+            if input.consume_shortcut(&keys) {
+                actions.push(action);
+            }
+        }
+        if !typing {
+            for (keys, action) in [(REDO_TOO, Action::Redo), (UNDO, Action::Undo), (COPY, Action::Copy)] {
+                if input.consume_shortcut(&keys) {
+                    actions.push(action);
+                }
+            }
+            let before = input.key_down(Key::Backslash);
+            if before != editor.shows_before {
+                actions.push(Action::ShowBefore(before));
+            }
+        }
+        if input.key_pressed(Key::Escape) && editor.ask.is_some() {
+            actions.push(Action::CancelAnswer);
+        } else if input.key_pressed(Key::Escape) && editor.run.is_some() {
+            actions.push(Action::Cancel);
+        }
+    });
+    actions
+}
+
+/// Whether / should bring the cursor to the prompt.
+pub fn wants_prompt(ctx: &Context, typing: bool) -> bool {
+    !typing
+        && ctx.input_mut(|input| {
+            let pressed = input.consume_key(Modifiers::NONE, Key::Slash);
+            if pressed {
+                input.events.retain(|e| !matches!(e, Event::Text(text) if text == "/")); // it is no part of the prompt
+            }
+            pressed
+        })
+}

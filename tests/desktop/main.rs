@@ -1,0 +1,150 @@
+//! The real program in a real window, with keys and mouse: the main job from the first to the last step.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![cfg(target_os = "linux")]
+
+mod screen;
+
+use pentimento::imaging::{self, Format, Picture};
+use pentimento::ui::theme;
+use screen::{HEIGHT, Running, Screen, WIDTH};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+fn open(screen: &Screen, home: &Path, files: &[&Path]) -> Running {
+    let mut command = screen.command(env!("CARGO_BIN_EXE_pentimento"));
+    command.env("PENTIMENTO_HOME", home).env("PENTIMENTO_DIALOGS", "own").stderr(Stdio::inherit());
+    Running(command.args(files).spawn().unwrap())
+}
+
+/// The middle of the canvas.
+fn middle() -> (f32, f32) {
+    ((WIDTH as f32 - theme::INSPECTOR_WIDTH) / 2.0, theme::TOP_HEIGHT + 280.0)
+}
+
+/// The big button.
+fn run_button() -> (f32, f32) {
+    let right = WIDTH as f32 - theme::INSPECTOR_WIDTH - f32::from(theme::PAD);
+    (right - theme::RUN_BUTTON.x / 2.0, HEIGHT as f32 - theme::STATUS_HEIGHT - 10.0 - theme::RUN_BUTTON.y / 2.0)
+}
+
+#[test]
+fn open_type_run_watch_and_export() {
+    let (screen, home) = (Screen::start(), tempfile::tempdir().unwrap());
+    // A scene of the small model's world, in an odd size.
+    let side = 301;
+    let rgb: Vec<u8> = (0..side * 213).flat_map(|i| if i / side < 120 { [120, 190, 240] } else { [110, (180 + i % side / 20) as u8, 80] }).collect();
+    let photo = home.path().join("meadow.png");
+    imaging::save(&Picture::from_rgb8(side as u32, 213, &rgb).unwrap(), &photo, Format::Png).unwrap();
+    let mut program = open(&screen, home.path(), &[&photo]);
+    screen.until_title(60, |t| t.starts_with("meadow.png"));
+    screen.focus();
+
+    // The picture is on the canvas, pixel by pixel, where 100 % is asked for.
+    sleep(Duration::from_millis(500));
+    screen.key("ctrl+1");
+    let start = Instant::now();
+    while screen.shot().find(side, 213, &rgb).is_none() {
+        assert!(start.elapsed() < Duration::from_secs(20), "the picture is not on the canvas; {}", screen.keep());
+        sleep(Duration::from_millis(100));
+    }
+
+    // The wheel zooms and a drag moves.
+    let at = screen.shot().find(side, 213, &rgb).unwrap();
+    let (x, y) = middle();
+    screen.drag((x, y), (x + 40.0, y - 30.0));
+    sleep(Duration::from_millis(400));
+    assert_eq!(screen.shot().find(side, 213, &rgb), Some((at.0 + 40, at.1 - 30)), "{}", screen.keep());
+    screen.wheel(2);
+    sleep(Duration::from_millis(400));
+    assert_eq!(screen.shot().find(side, 213, &rgb), None);
+    screen.key("ctrl+0");
+
+    // Words by the keyboard, the button by the mouse.
+    screen.key("slash");
+    sleep(Duration::from_millis(200));
+    screen.types("make it darker");
+    let (x, y) = run_button();
+    screen.click(x, y);
+    screen.until_title(60, |t| t.starts_with("Painting"));
+    let mut previews = BTreeSet::new();
+    let start = Instant::now();
+    loop {
+        let (x, y) = middle();
+        previews.insert(screen.shot().part(x as usize - 60, y as usize - 60, 120, 120));
+        if !screen.title().starts_with("Painting") {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(240), "it never ends; {}", screen.keep());
+    }
+    screen.until_title(60, |t| t.starts_with("make it darker"));
+    assert!(previews.len() >= 4, "only {} different pictures while it painted (the last may be the result)", previews.len());
+
+    // Export what is on the canvas; this system is said to have no dialogs, so the window asks.
+    let out = home.path().join("result.png");
+    screen.key("ctrl+shift+e");
+    sleep(Duration::from_millis(600));
+    screen.key("ctrl+a");
+    screen.types(out.to_str().unwrap());
+    sleep(Duration::from_millis(300));
+    screen.key("Return");
+    let start = Instant::now();
+    while !out.exists() {
+        assert!(start.elapsed() < Duration::from_secs(20), "nothing was exported; {}", screen.keep());
+        sleep(Duration::from_millis(50));
+    }
+    let exported = imaging::open(&out).unwrap();
+    assert_eq!((exported.width(), exported.height()), (128, 128));
+    screen.key("ctrl+1");
+    let start = Instant::now();
+    while screen.shot().find(128, 128, &exported.to_rgb8()).is_none() {
+        assert!(start.elapsed() < Duration::from_secs(20), "the file is not the picture on the canvas; {}", screen.keep());
+        sleep(Duration::from_millis(100));
+    }
+
+    // Back to where it came from, and out.
+    screen.key("ctrl+z");
+    screen.until_title(10, |t| t.starts_with("meadow.png"));
+    screen.key("ctrl+shift+z");
+    screen.until_title(10, |t| t.starts_with("make it darker"));
+    screen.key("ctrl+q");
+    let start = Instant::now();
+    while program.0.try_wait().unwrap().is_none() {
+        assert!(start.elapsed() < Duration::from_secs(20), "it does not end; {}", screen.keep());
+        sleep(Duration::from_millis(50));
+    }
+    assert!(program.0.wait().unwrap().success());
+}
+
+#[test]
+fn a_run_is_stopped_by_escape_and_bad_files_say_so() {
+    let (screen, home) = (Screen::start(), tempfile::tempdir().unwrap());
+    let broken = home.path().join("broken.png");
+    std::fs::write(&broken, b"\x89PNG\r\n\x1a\nnot really").unwrap();
+    let mut program = open(&screen, home.path(), &[&broken]);
+    screen.until_title(60, |t| t == "Pentimento");
+    sleep(Duration::from_millis(1500));
+    screen.focus();
+    screen.key("slash");
+    sleep(Duration::from_millis(300));
+    screen.types("a fox in the snow");
+    screen.key("ctrl+Return");
+    screen.until_title(60, |t| t.starts_with("Writing") || t.starts_with("Painting"));
+    screen.key("Escape");
+    screen.until_title(30, |t| t == "Pentimento");
+    assert!(program.0.try_wait().unwrap().is_none(), "it ended");
+}
+
+#[test]
+fn without_a_display_it_says_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pentimento"));
+    command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET").env("PENTIMENTO_HOME", home.path());
+    let done = command.output().unwrap();
+    assert_eq!(done.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(said.contains("no display") && said.contains("pentimento generate"), "{said}");
+}

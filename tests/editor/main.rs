@@ -1,0 +1,310 @@
+//! The editor without a screen: messages in, state and commands out.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use pentimento::document::{Origin, RevisionId};
+use pentimento::editor::{Action, Editor, Message, Mode, NoticeKind, Question, Settings};
+use pentimento::imaging::{Picture, Pyramid};
+use pentimento::jobs::{Command, Ending, Event, Job, JobId, Made, ModelFacts, Progress, Stage, Thumbnail};
+use pentimento::recipe::ModelId;
+use proptest::prelude::*;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+fn facts() -> ModelFacts {
+    ModelFacts { can_generate: Ok(()), can_edit: Ok(()), side: 128, multiple: 16, values: 9_500_000, bytes: 19_000_000 }
+}
+
+fn picture(w: u32, h: u32, level: u8) -> Picture {
+    Picture::from_rgb8(w, h, &vec![level; 3 * w as usize * h as usize]).unwrap()
+}
+
+fn screen(picture: &Picture) -> (Arc<Pyramid>, Thumbnail) {
+    (Arc::new(Pyramid::new(picture)), Thumbnail { width: 1, height: 1, rgba: [0; 4].into() })
+}
+
+fn opened(name: &str, picture: Picture) -> Event {
+    let (pyramid, thumbnail) = screen(&picture);
+    Event::Opened { name: name.to_owned(), result: Ok((picture, pyramid, thumbnail)) }
+}
+
+fn made(job: &Job, nth: u64) -> Event {
+    let made = Made { picture: picture(128, 128, nth as u8), recipe: job.recipe.variation(nth), tokens: vec![1, 2], path: vec![] };
+    let (pyramid, thumbnail) = screen(&made.picture);
+    Event::Made { id: job.id, made: Box::new(made), pyramid, thumbnail }
+}
+
+fn done(id: JobId) -> Event {
+    Event::Finished { id, ending: Ending::Done { seconds: vec![(Stage::Denoise, 2.0), (Stage::Decode, 0.5)], device: "CPU".to_owned() } }
+}
+
+/// An editor whose model is known.
+fn editor() -> Editor {
+    let (mut editor, commands) = Editor::new(Settings::default(), 7);
+    assert!(matches!(commands[..], [Command::LookAt(ModelId::Nano)]));
+    event(&mut editor, Event::Model { model: ModelId::Nano, facts: Ok(facts()) });
+    editor
+}
+
+fn act(editor: &mut Editor, action: Action) -> Vec<Command> {
+    editor.update(Message::Action(action))
+}
+
+fn event(editor: &mut Editor, event: Event) -> Vec<Command> {
+    editor.update(Message::Event(event))
+}
+
+/// The job among commands.
+fn job(commands: Vec<Command>) -> Box<Job> {
+    let mut jobs = commands.into_iter().filter_map(|c| if let Command::Submit(job) = c { Some(job) } else { None });
+    let job = jobs.next().expect("a job");
+    assert!(jobs.next().is_none());
+    job
+}
+
+fn current(editor: &Editor) -> RevisionId {
+    editor.document.current().unwrap().id
+}
+
+#[test]
+fn an_edit_is_recorded_under_the_picture_it_started_from_and_comes_onto_the_canvas() {
+    let mut e = editor();
+    event(&mut e, opened("cat.png", picture(300, 200, 5)));
+    let cat = current(&e);
+    act(&mut e, Action::SetPrompt("  make it night ".to_owned()));
+    let job = job(act(&mut e, Action::Run));
+    assert_eq!((job.recipe.prompt.as_str(), job.reference.as_ref().unwrap().width()), ("make it night", 300));
+    assert!(e.run_on_canvas().is_some());
+    assert_eq!(e.run_place(e.run.as_ref().unwrap()), [50.0, 0.0, 200.0, 200.0], "the model sees the middle");
+    event(&mut e, made(&job, 0));
+    event(&mut e, done(job.id));
+    let result = e.document.current().unwrap();
+    assert_eq!((result.parent, result.title()), (Some(cat), "make it night"));
+    assert!(matches!(&result.origin, Origin::Made { tokens, .. } if tokens[..] == [1, 2]));
+    assert!(e.run.is_none() && e.draft.prompt == "  make it night ", "the prompt stays");
+    act(&mut e, Action::Undo);
+    assert_eq!(current(&e), cat);
+}
+
+#[test]
+fn a_result_does_not_pull_away_someone_who_has_moved_on() {
+    let mut e = editor();
+    event(&mut e, opened("a.png", picture(10, 10, 1)));
+    let a = current(&e);
+    act(&mut e, Action::SetPrompt("x".to_owned()));
+    let job = job(act(&mut e, Action::Run));
+    event(&mut e, opened("b.png", picture(20, 20, 2)));
+    let b = current(&e);
+    assert!(e.run_on_canvas().is_none());
+    event(&mut e, made(&job, 0));
+    event(&mut e, done(job.id));
+    assert_eq!(current(&e), b);
+    assert_eq!(e.document.revisions().last().unwrap().parent, Some(a));
+    assert!(e.notices.last().unwrap().text.contains("history"));
+}
+
+#[test]
+fn without_a_picture_words_make_a_new_one() {
+    let mut e = editor();
+    assert_eq!(e.mode(), Mode::Generate);
+    act(&mut e, Action::SetPrompt("a fox".to_owned()));
+    act(&mut e, Action::SetVariations(3));
+    let job = job(act(&mut e, Action::Run));
+    assert!(job.reference.is_none() && job.variations == 3);
+    assert_eq!(e.view.image(), [128, 128], "the canvas has the size to come");
+    for n in 0..3 {
+        event(&mut e, made(&job, n));
+    }
+    assert_eq!(current(&e), RevisionId(0), "the first is shown, the others wait in the history");
+    assert!(e.document.revisions().iter().all(|r| r.parent.is_none()));
+}
+
+#[test]
+fn a_run_that_cannot_be_says_why() {
+    let mut e = editor();
+    assert!(act(&mut e, Action::Run).is_empty());
+    assert!(e.notices[0].text.starts_with("Type what you want"), "{:?}", e.notices);
+    act(&mut e, Action::SetPrompt("x".to_owned()));
+    let cannot = ModelFacts { can_generate: Err("it has no decoder".to_owned()), ..facts() };
+    event(&mut e, Event::Model { model: ModelId::Nano, facts: Ok(cannot) });
+    assert!(act(&mut e, Action::Run).is_empty());
+    assert!(e.notices[1].text.contains("cannot make a picture from words: it has no decoder"), "{:?}", e.notices);
+    act(&mut e, Action::SetModel(ModelId::Folder("/m".into())));
+    assert!(act(&mut e, Action::Run).is_empty());
+    event(&mut e, Event::Model { model: ModelId::Folder("/m".into()), facts: Err("config.json is missing".to_owned()) });
+    assert_eq!(e.notices.last().unwrap().kind, NoticeKind::Failed);
+    assert!(e.ready().unwrap_err().contains("config.json is missing"));
+}
+
+#[test]
+fn jobs_wait_for_each_other_and_leave_the_queue_on_request() {
+    let mut e = editor();
+    let mut jobs = Vec::new();
+    for prompt in ["one", "two", "three"] {
+        act(&mut e, Action::SetPrompt(prompt.to_owned()));
+        jobs.extend(act(&mut e, Action::Run));
+    }
+    assert_eq!(jobs.len(), 1, "one at a time");
+    let two = e.waiting[0].job.id;
+    act(&mut e, Action::Drop(two));
+    let first = e.run.as_ref().unwrap().id;
+    assert!(matches!(act(&mut e, Action::Cancel)[..], [Command::Cancel(id)] if id == first));
+    assert!(act(&mut e, Action::Cancel).is_empty(), "once is enough");
+    let three = job(event(&mut e, Event::Finished { id: first, ending: Ending::Cancelled }));
+    assert_eq!(three.recipe.prompt, "three");
+    let failed = Ending::Failed { why: "no memory".to_owned(), out_of_memory: true };
+    event(&mut e, Event::Finished { id: three.id, ending: failed });
+    assert!(e.run.is_none());
+    assert!(e.notices.last().unwrap().text.contains("no memory. Close other programs"));
+}
+
+#[test]
+fn news_of_a_job_that_is_gone_are_not_heard() {
+    let mut e = editor();
+    act(&mut e, Action::SetPrompt("x".to_owned()));
+    let job = job(act(&mut e, Action::Run));
+    let progress = |done| Progress { stage: Stage::Denoise, done, total: 20, seconds: 1.0, variation: (0, 1) };
+    event(&mut e, Event::Progress { id: JobId(99), progress: progress(3) });
+    assert!(e.run.as_ref().unwrap().progress.is_none());
+    event(&mut e, Event::Progress { id: job.id, progress: progress(5) });
+    assert!((e.run.as_ref().unwrap().share() - 0.25).abs() < 1e-6);
+    event(&mut e, done(job.id));
+    event(&mut e, Event::Progress { id: job.id, progress: progress(6) });
+    event(&mut e, done(job.id));
+    assert!(e.run.is_none());
+}
+
+#[test]
+fn seeds_change_with_every_run_unless_they_are_locked() {
+    let mut e = editor();
+    act(&mut e, Action::SetPrompt("x".to_owned()));
+    let before = e.draft.seed;
+    let first = job(act(&mut e, Action::Run));
+    assert_eq!(first.recipe.seed, before);
+    assert_ne!(e.draft.seed, before);
+    act(&mut e, Action::SetSeed(5));
+    act(&mut e, Action::Run);
+    assert_eq!((e.draft.seed, e.waiting[0].job.recipe.seed), (5, 5));
+}
+
+#[test]
+fn export_asks_where_and_goes_by_the_ending() {
+    let mut e = editor();
+    event(&mut e, opened("My Cat.JPG", picture(8, 8, 1)));
+    let commands = act(&mut e, Action::Export);
+    assert!(matches!(&commands[..], [Command::AskSave { name }] if name == "my-cat.png"), "{commands:?}");
+    let commands = event(&mut e, Event::ChosenSave(Some(PathBuf::from("/x/out.jpg"))));
+    assert!(matches!(&commands[..], [Command::Export { format: pentimento::imaging::Format::Jpeg(_), .. }]), "{commands:?}");
+    assert!(event(&mut e, Event::ChosenSave(Some(PathBuf::from("/x/out.xcf")))).is_empty());
+    assert!(e.notices.last().unwrap().text.contains("xcf"));
+    let commands = event(&mut e, Event::ChosenSave(Some(PathBuf::from("/x/out"))));
+    assert!(matches!(&commands[..], [Command::Export { path, .. }] if path.ends_with("out.png")));
+}
+
+#[test]
+fn where_the_system_has_no_dialogs_the_window_asks() {
+    let mut e = editor();
+    event(&mut e, Event::NoDialogs(Box::new(Command::AskOpen)));
+    assert_eq!(e.ask.as_ref().unwrap().question, Question::Open);
+    act(&mut e, Action::SetAnswer(" /p/q.png ".to_owned()));
+    let commands = act(&mut e, Action::Answer);
+    assert!(matches!(&commands[..], [Command::Open(path)] if path.to_str() == Some("/p/q.png")));
+    assert!(e.ask.is_none() && e.is_opening());
+    event(&mut e, Event::Opened { name: "q.png".to_owned(), result: Err("the file is empty".to_owned()) });
+    assert!(!e.is_opening());
+    assert!(e.notices.last().unwrap().text.contains("q.png cannot be opened: the file is empty."));
+}
+
+#[test]
+fn a_recipe_can_be_taken_again() {
+    let mut e = editor();
+    event(&mut e, opened("a.png", picture(10, 10, 1)));
+    let root = current(&e);
+    act(&mut e, Action::SetPrompt("make it blue".to_owned()));
+    act(&mut e, Action::SetSteps(9));
+    let first = job(act(&mut e, Action::Run));
+    event(&mut e, made(&first, 0));
+    event(&mut e, done(first.id));
+    act(&mut e, Action::SetPrompt("other".to_owned()));
+    act(&mut e, Action::SetSteps(50));
+    act(&mut e, Action::TakeRecipe);
+    assert_eq!((current(&e), e.draft.prompt.as_str(), e.draft.steps), (root, "make it blue", 9));
+    let again = job(act(&mut e, Action::Run));
+    assert_eq!(again.recipe, first.recipe);
+    assert_eq!(again.reference, first.reference);
+}
+
+#[test]
+fn earlier_prompts_come_back() {
+    let mut e = editor();
+    for prompt in ["one", "two", "three"] {
+        act(&mut e, Action::SetPrompt(prompt.to_owned()));
+        act(&mut e, Action::Run);
+    }
+    let mut recall = |action: Action| {
+        act(&mut e, action);
+        e.draft.prompt.clone()
+    };
+    assert_eq!(recall(Action::RecallOlder), "two");
+    assert_eq!(recall(Action::RecallOlder), "one");
+    assert_eq!(recall(Action::RecallOlder), "one");
+    assert_eq!(recall(Action::RecallNewer), "two");
+}
+
+#[test]
+fn pyramids_of_pictures_long_unseen_are_let_go_and_made_again() {
+    let mut e = editor();
+    let big = picture(8000, 4500, 1); // 36 million pixels
+    for name in ["a.png", "b.png", "c.png"] {
+        event(&mut e, opened(name, big.clone()));
+    }
+    assert!(e.screens[&RevisionId(0)].pyramid.is_none(), "two are kept besides the one that is shown");
+    assert!(e.screens[&RevisionId(1)].pyramid.is_some());
+    let commands = act(&mut e, Action::Go(RevisionId(0)));
+    let [Command::Prepare { revision, picture }] = &commands[..] else { panic!("{commands:?}") };
+    let pyramid = screen(picture).0;
+    event(&mut e, Event::Prepared { revision: *revision, pyramid });
+    assert!(e.screens[&RevisionId(0)].pyramid.is_some());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+    #[test]
+    fn nothing_that_comes_in_any_order_breaks_the_editor(steps in prop::collection::vec((0u8..16, 0u64..6), 0..60)) {
+        let mut e = editor();
+        let mut submitted: Vec<Job> = Vec::new();
+        let mut finished = std::collections::BTreeSet::new();
+        for (what, n) in steps {
+            let count = e.document.revisions().len();
+            let message = match what {
+                0 => Message::Action(Action::SetPrompt(format!("p{n}"))),
+                1..=3 => Message::Action(Action::Run),
+                4 => Message::Action(Action::Cancel),
+                5 => Message::Action(Action::Undo),
+                6 => Message::Action(Action::Redo),
+                7 => Message::Action(Action::Go(RevisionId(n as u32))),
+                8 => Message::Action(Action::Zoom(0.1 + n as f64, [n as f64 * 100.0, 7.0])),
+                9 => Message::Event(opened("x.png", picture(1 + n as u32, 3, n as u8))),
+                10 => Message::Action(Action::SetMode(if n % 2 == 0 { Mode::Edit } else { Mode::Generate })),
+                11 => Message::Action(Action::ShowBefore(n % 2 == 0)),
+                12 => Message::Action(Action::TakeRecipe),
+                _ => match submitted.iter().find(|j| !finished.contains(&j.id)) {
+                    Some(job) if what < 15 => Message::Event(made(job, n)),
+                    Some(job) => { finished.insert(job.id); Message::Event(done(job.id)) }
+                    None => Message::Event(done(JobId(1000 + n))),
+                },
+            };
+            for command in e.update(message) {
+                if let Command::Submit(job) = command {
+                    prop_assert!(submitted.iter().all(|j| j.id != job.id && finished.contains(&j.id)), "one job at a time");
+                    submitted.push(*job);
+                }
+            }
+            prop_assert!(e.document.revisions().len() >= count);
+            prop_assert!(e.document.revisions().iter().all(|r| e.screens.contains_key(&r.id)));
+            prop_assert!(e.run.is_some() || e.waiting.is_empty(), "a queue without a run stands still");
+            prop_assert!(e.view.scale().is_finite() && e.view.origin().iter().all(|v| v.is_finite()));
+            prop_assert!(e.notices.len() <= 5);
+        }
+    }
+}

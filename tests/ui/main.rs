@@ -1,0 +1,204 @@
+//! The window's surface by its accessibility tree, and some snapshots of it on software Vulkan.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use eframe::egui::accesskit::{Action as AccessAction, Role};
+use eframe::egui::{self, Key, Modifiers, Theme};
+use eframe::egui_wgpu::RendererOptions;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_setup};
+use egui_kittest::{Harness, SnapshotOptions};
+use pentimento::document::RevisionId;
+use pentimento::editor::{Action, Editor, Message, Settings};
+use pentimento::imaging::{Picture, Pyramid};
+use pentimento::jobs::{Blueprint, Command, Event, JobId, ModelFacts, Palette, Progress, Stage, Thumbnail};
+use pentimento::recipe::ModelId;
+use pentimento::render;
+use pentimento::ui::{Surface, theme};
+use std::sync::{Arc, OnceLock};
+
+struct Window {
+    editor: Editor,
+    surface: Surface,
+    commands: Vec<Command>,
+}
+
+impl Window {
+    fn new() -> Self {
+        let (mut editor, commands) = Editor::new(Settings::default(), 3);
+        let facts = ModelFacts { can_generate: Ok(()), can_edit: Ok(()), side: 128, multiple: 16, values: 9_500_000, bytes: 19_000_000 };
+        editor.update(Message::Event(Event::Model { model: ModelId::Nano, facts: Ok(facts) }));
+        Self { editor, surface: Surface::default(), commands }
+    }
+
+    fn hear(&mut self, event: Event) {
+        let commands = self.editor.update(Message::Event(event));
+        self.commands.extend(commands);
+    }
+
+    fn opens(&mut self, name: &str, picture: Picture) {
+        let thumbnail = Thumbnail { width: picture.width(), height: picture.height(), rgba: picture.to_rgba8() };
+        let pyramid = Arc::new(Pyramid::new(&picture));
+        self.hear(Event::Opened { name: name.to_owned(), result: Ok((picture, pyramid, thumbnail)) });
+    }
+
+    fn show(&mut self, ui: &mut egui::Ui) {
+        for action in self.surface.show(ui, &self.editor) {
+            let commands = self.editor.update(Message::Action(action));
+            self.commands.extend(commands);
+        }
+    }
+}
+
+fn welcome() -> Picture {
+    pentimento::imaging::decode(include_bytes!("../../assets/welcome.png")).unwrap()
+}
+
+/// One device for all tests; making one takes half a second.
+fn device() -> eframe::egui_wgpu::RenderState {
+    static DEVICE: OnceLock<eframe::egui_wgpu::RenderState> = OnceLock::new();
+    DEVICE.get_or_init(|| create_render_state(default_wgpu_setup(), RendererOptions::PREDICTABLE)).clone()
+}
+
+fn harness(window: Window, theme: Theme) -> Harness<'static, Window> {
+    let state = device();
+    let renderer = WgpuTestRenderer::from_render_state(state.clone());
+    let mut ready = false;
+    let builder = Harness::builder().with_size(egui::vec2(1180.0, 760.0)).with_theme(theme).with_max_steps(12).renderer(renderer);
+    let mut harness = builder.build_ui_state(
+        move |ui, window: &mut Window| {
+            if !ready {
+                theme::install(ui.ctx());
+                render::install(&state, ui.ctx());
+                ready = true;
+                ui.ctx().request_discard("fonts");
+            }
+            window.show(ui);
+        },
+        window,
+    );
+    harness.run_steps(4);
+    harness
+}
+
+#[test]
+fn a_person_types_and_runs_with_keys() {
+    let mut window = Window::new();
+    window.opens("welcome.png", welcome());
+    let mut h = harness(window, Theme::Dark);
+    h.get_by_role_and_label(Role::TextInput, "Prompt").focus();
+    h.run_steps(2);
+    h.get_by_role_and_label(Role::TextInput, "Prompt").type_text("make it night");
+    h.run_steps(2);
+    assert_eq!(h.state().editor.draft.prompt, "make it night");
+    // Letters that are keys elsewhere, and the slash, are only letters in a text field.
+    h.get_by_role_and_label(Role::TextInput, "Prompt").type_text(" / \\");
+    h.run_steps(2);
+    assert!(!h.state().editor.shows_before && h.state().editor.draft.prompt.ends_with("/ \\"));
+    h.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    h.run_steps(2);
+    assert!(h.state().commands.iter().any(|c| matches!(c, Command::Submit(job) if job.reference.is_some())));
+    assert_eq!(h.state().editor.draft.prompt, "make it night / \\", "the prompt stays, without a line break");
+    h.get_by_label("Stop");
+    h.key_press(Key::Escape);
+    h.run_steps(2);
+    assert!(h.state().commands.iter().any(|c| matches!(c, Command::Cancel(_))));
+}
+
+#[test]
+fn buttons_do_what_they_say() {
+    let mut window = Window::new();
+    window.opens("welcome.png", welcome());
+    window.opens("second.png", Picture::from_rgb8(40, 20, &[200; 2400]).unwrap());
+    let mut h = harness(window, Theme::Light);
+    h.get_by_label("Revision 1: welcome.png").click();
+    h.run_steps(2);
+    assert_eq!(h.state().editor.document.current().unwrap().id, RevisionId(0));
+    h.get_by_label("New picture").click();
+    h.run_steps(2);
+    h.get_by_label("Generate");
+    h.get_by_label("Variations: 3").click();
+    h.run_steps(2);
+    assert_eq!(h.state().editor.draft.variations, 3);
+    h.get_by_label("Export").click();
+    h.get_by_label("Open").click();
+    h.run_steps(2);
+    let commands = &h.state().commands;
+    assert!(commands.iter().any(|c| matches!(c, Command::AskSave { name } if name == "welcome.png")), "{commands:?}");
+    assert!(commands.iter().any(|c| matches!(c, Command::AskOpen)));
+    h.get_by_label("Generate").click(); // without words
+    h.run_steps(3);
+    h.get_by_label_contains("Type what you want first");
+    h.get_by_label("Dismiss").click();
+    h.run_steps(3);
+    assert!(h.state().editor.notices.is_empty());
+}
+
+#[test]
+fn a_system_without_dialogs_is_asked_for_in_the_window() {
+    let mut window = Window::new();
+    window.hear(Event::NoDialogs(Box::new(Command::AskOpen)));
+    let mut h = harness(window, Theme::Dark);
+    h.get_by_role_and_label(Role::TextInput, "Path").type_text("/tmp/a.png");
+    h.run_steps(2);
+    h.key_press(Key::Enter);
+    h.run_steps(3);
+    assert!(h.state().commands.iter().any(|c| matches!(c, Command::Open(path) if path.to_str() == Some("/tmp/a.png"))), "{:?}", h.state().commands);
+    assert!(h.state().editor.ask.is_none());
+}
+
+#[test]
+fn everything_that_can_be_pressed_has_a_name() {
+    let mut window = Window::new();
+    window.opens("welcome.png", welcome());
+    window.editor.update(Message::Action(Action::Run));
+    let h = harness(window, Theme::Dark);
+    let mut count = 0;
+    let mut stack = vec![h.root().accesskit_node()];
+    while let Some(node) = stack.pop() {
+        let pressed = node.data().supports_action(AccessAction::Click) || node.role() == Role::TextInput;
+        let hidden = matches!(node.role(), Role::Window | Role::GenericContainer | Role::ScrollView | Role::ScrollBar | Role::Unknown);
+        if pressed && !hidden {
+            count += 1;
+            let name = node.label().or_else(|| node.value()).unwrap_or_default();
+            assert!(!name.is_empty() || node.labelled_by().next().is_some(), "{:?} without a name", node.role());
+        }
+        stack.extend(node.children());
+    }
+    assert!(count >= 18, "only {count}");
+}
+
+/// A run that writes its blueprint.
+fn writing(window: &mut Window) {
+    window.editor.update(Message::Action(Action::SetPrompt("a fox in the snow".to_owned())));
+    window.editor.update(Message::Action(Action::SetMode(pentimento::editor::Mode::Generate)));
+    window.editor.update(Message::Action(Action::Run));
+    let id = JobId(1);
+    let palette = Palette((0..=255).map(|i| [i, 255 - i, (i / 2) + 60]).collect());
+    window.hear(Event::Palette { id, palette: Arc::new(palette) });
+    let tokens = (0..40).map(|i| Some(i * 6)).collect();
+    window.hear(Event::Blueprint { id, blueprint: Blueprint { tokens: vec![tokens], total: 64 } });
+    let progress = Progress { stage: Stage::Blueprint, done: 40, total: 64, seconds: 0.4, variation: (0, 1) };
+    window.hear(Event::Progress { id, progress });
+}
+
+#[test]
+fn it_looks_as_it_did() {
+    // Another version of the software renderer may draw an edge a little otherwise.
+    let options = SnapshotOptions::new().output_path("tests/ui/snapshots").threshold(2.0).max_failed_pixels(400);
+    for (theme, name) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let mut window = Window::new();
+        window.opens("welcome.png", welcome());
+        window.editor.draft.seed = 42;
+        let mut h = harness(window, theme);
+        h.snapshot_options(format!("picture-{name}"), &options);
+        writing(h.state_mut());
+        h.state_mut().editor.draft.seed = 42;
+        h.run_steps(3);
+        h.snapshot_options(format!("blueprint-{name}"), &options);
+    }
+    let mut h = harness(Window::new(), Theme::Dark);
+    h.state_mut().editor.draft.seed = 42;
+    h.run_steps(3);
+    h.snapshot_options("empty-dark", &options);
+}
