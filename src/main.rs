@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     pentimento::pipeline::memory::tune_allocator();
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PENTIMENTO_LOG").unwrap_or_else(|_| "warn,wgpu_hal=error,egui_wgpu=error,egui_system_font_provider=error,winit=error,zbus=error".into());
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PENTIMENTO_LOG")
+        .unwrap_or_else(|_| "warn,wgpu_hal=error,egui_wgpu=error,egui_system_font_provider=error,winit=error,zbus=error".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let arguments = Arguments::parse();
     match arguments.command {

@@ -602,7 +602,8 @@ impl Editor {
                 commands.push(Command::Prepare { revision: id, picture });
             }
         }
-        let pixels = |id: &RevisionId| self.document.revision(*id).map_or(0, |r| u64::from(r.picture.width()) * u64::from(r.picture.height()));
+        let pixels =
+            |id: &RevisionId| self.document.revision(*id).map_or(0, |r| u64::from(r.picture.width()) * u64::from(r.picture.height()));
         let mut kept = 0;
         let older: Vec<RevisionId> = self.used.iter().rev().skip(1).copied().collect();
         for id in older {
@@ -628,7 +629,8 @@ fn usual_steps(model: &ModelId) -> usize {
 /// A file name that suits a revision.
 fn export_name(revision: &Revision) -> String {
     let title = revision.title();
-    let title = title.rsplit_once('.').filter(|(_, ending)| ENDINGS.contains(&ending.to_lowercase().as_str())).map_or(title, |(stem, _)| stem);
+    let title =
+        title.rsplit_once('.').filter(|(_, ending)| ENDINGS.contains(&ending.to_lowercase().as_str())).map_or(title, |(stem, _)| stem);
     let words: Vec<String> = title
         .split(|c: char| !c.is_alphanumeric())
         .filter(|w| !w.is_empty())

@@ -37,7 +37,8 @@ fn are_there() -> bool {
         return true;
     }
     // A portal is reached through the session bus; without it, zenity.
-    let on_path = |name: &str| std::env::var_os("PATH").is_some_and(|p| std::env::split_paths(&p).any(|folder| folder.join(name).is_file()));
+    let on_path =
+        |name: &str| std::env::var_os("PATH").is_some_and(|p| std::env::split_paths(&p).any(|folder| folder.join(name).is_file()));
     std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some() || on_path("zenity")
 }
 

@@ -33,11 +33,21 @@ pub enum Command {
     /// Read a picture file. Answered by `Opened`.
     Open(PathBuf),
     /// Decode a picture file that is part of the program. Answered by `Opened`.
-    OpenBuiltIn { name: &'static str, bytes: &'static [u8] },
+    OpenBuiltIn {
+        name: &'static str,
+        bytes: &'static [u8],
+    },
     /// Cut a picture for the screen. Answered by `Prepared`.
-    Prepare { revision: RevisionId, picture: Picture },
+    Prepare {
+        revision: RevisionId,
+        picture: Picture,
+    },
     /// Write a picture file. Answered by `Exported`.
-    Export { picture: Picture, path: PathBuf, format: Format },
+    Export {
+        picture: Picture,
+        path: PathBuf,
+        format: Format,
+    },
     /// Put a picture on the clipboard. Answered by `Copied`.
     Copy(Picture),
     /// Read the clipboard. Answered by `Opened` or `PastedText`.
@@ -45,7 +55,9 @@ pub enum Command {
     /// Ask the person for a picture to open. Answered by `ChosenOpen`.
     AskOpen,
     /// Ask where to write. Answered by `ChosenSave`.
-    AskSave { name: String },
+    AskSave {
+        name: String,
+    },
     /// Ask for a model's folder. Answered by `ChosenFolder`.
     AskFolder,
     /// Keep the settings. Answered only where that fails.
@@ -55,18 +67,52 @@ pub enum Command {
 /// Up to the window.
 #[derive(Debug)]
 pub enum Event {
-    Started { id: JobId },
-    Progress { id: JobId, progress: Progress },
-    Palette { id: JobId, palette: Arc<Palette> },
-    Blueprint { id: JobId, blueprint: Blueprint },
-    Preview { id: JobId, preview: Arc<Preview> },
+    Started {
+        id: JobId,
+    },
+    Progress {
+        id: JobId,
+        progress: Progress,
+    },
+    Palette {
+        id: JobId,
+        palette: Arc<Palette>,
+    },
+    Blueprint {
+        id: JobId,
+        blueprint: Blueprint,
+    },
+    Preview {
+        id: JobId,
+        preview: Arc<Preview>,
+    },
     /// One of the variations is done, and ready for the screen.
-    Made { id: JobId, made: Box<Made>, pyramid: Arc<Pyramid>, thumbnail: Thumbnail },
-    Finished { id: JobId, ending: Ending },
-    Model { model: ModelId, facts: Result<ModelFacts, String> },
-    Opened { name: String, result: Result<(Picture, Arc<Pyramid>, Thumbnail), String> },
-    Prepared { revision: RevisionId, pyramid: Arc<Pyramid> },
-    Exported { path: PathBuf, result: Result<(), String> },
+    Made {
+        id: JobId,
+        made: Box<Made>,
+        pyramid: Arc<Pyramid>,
+        thumbnail: Thumbnail,
+    },
+    Finished {
+        id: JobId,
+        ending: Ending,
+    },
+    Model {
+        model: ModelId,
+        facts: Result<ModelFacts, String>,
+    },
+    Opened {
+        name: String,
+        result: Result<(Picture, Arc<Pyramid>, Thumbnail), String>,
+    },
+    Prepared {
+        revision: RevisionId,
+        pyramid: Arc<Pyramid>,
+    },
+    Exported {
+        path: PathBuf,
+        result: Result<(), String>,
+    },
     Copied(Result<(), String>),
     PastedText(String),
     /// `None`: the person changed their mind.

@@ -164,8 +164,7 @@ impl Clipboard {
 
     fn copy(&mut self, picture: &Picture) -> Result<(), String> {
         let rgba = picture.to_rgba8();
-        let image =
-            arboard::ImageData { width: picture.width() as usize, height: picture.height() as usize, bytes: rgba.as_ref().into() };
+        let image = arboard::ImageData { width: picture.width() as usize, height: picture.height() as usize, bytes: rgba.as_ref().into() };
         self.get()?.set_image(image).map_err(|e| e.to_string())
     }
 

@@ -7,8 +7,8 @@ use crate::imaging::Pyramid;
 use crate::jobs::{PREVIEW_BLOCK, Preview, Stage};
 use crate::render::{CanvasPaint, Over, PreviewImage};
 use eframe::egui::{
-    self, Align2, Color32, CursorIcon, Event, FontId, Key, MouseWheelUnit, PointerButton, Rect, Response, Sense, Stroke, StrokeKind, Ui,
-    WidgetInfo, Role, pos2, vec2,
+    self, Align2, Color32, CursorIcon, Event, FontId, Key, MouseWheelUnit, PointerButton, Rect, Response, Role, Sense, Stroke, StrokeKind,
+    Ui, WidgetInfo, pos2, vec2,
 };
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ impl Canvas {
             empty(ui, rect, editor, actions);
             return response;
         }
-        self.picture(ui, rect, editor, run, base, per_point);
+        self.picture(ui, rect, editor, run, base);
         if let Some(run) = run {
             let at = on_screen(editor, rect, per_point, editor.run_place(run));
             match run.preview {
@@ -56,24 +56,14 @@ impl Canvas {
         response
     }
 
-    fn picture(&mut self, ui: &Ui, rect: Rect, editor: &Editor, run: Option<&Run>, base: Option<Arc<Pyramid>>, per_point: f64) {
+    fn picture(&mut self, ui: &Ui, rect: Rect, editor: &Editor, run: Option<&Run>, base: Option<Arc<Pyramid>>) {
         let colours = theme::colours(ui.style());
         let view = &editor.view;
-        let over = run.and_then(|run| Some(Over { preview: self.ready(run.preview.as_ref()?), place: editor.run_place(run), opacity: 1.0 }));
-        if run.is_some_and(|run| run.mode == Mode::Generate) {
-            let [w, h] = view.image().map(f64::from);
-            let at = on_screen(editor, rect, per_point, [0.0, 0.0, w, h]);
-            ui.painter().with_clip_rect(rect).rect_filled(at, 0.0, colours.paper);
-        }
-        let paint = CanvasPaint {
-            origin: view.origin(),
-            scale: view.scale(),
-            size: view.image(),
-            base,
-            over,
-            pixel_grid: true,
-            checker: colours.checker,
-        };
+        let over =
+            run.and_then(|run| Some(Over { preview: self.ready(run.preview.as_ref()?), place: editor.run_place(run), opacity: 1.0 }));
+        // Nothing is under a picture to come but paper.
+        let checker = if base.is_some() { colours.checker } else { [colours.paper.to_array(); 2] };
+        let paint = CanvasPaint { origin: view.origin(), scale: view.scale(), size: view.image(), base, over, pixel_grid: true, checker };
         ui.painter().add(paint.shape(rect));
     }
 
@@ -126,7 +116,9 @@ impl Canvas {
         });
         for (unit, delta, command) in wheels {
             match unit {
-                MouseWheelUnit::Point if !command => actions.push(Action::Pan([f64::from(delta.x) * per_point, f64::from(delta.y) * per_point])),
+                MouseWheelUnit::Point if !command => {
+                    actions.push(Action::Pan([f64::from(delta.x) * per_point, f64::from(delta.y) * per_point]))
+                }
                 MouseWheelUnit::Point => actions.push(Action::Zoom(NOTCH.powf(f64::from(delta.y) / 40.0), screen(at))),
                 MouseWheelUnit::Line | MouseWheelUnit::Page => actions.push(Action::Zoom(NOTCH.powf(f64::from(delta.y)), screen(at))),
             }

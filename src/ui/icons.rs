@@ -1,7 +1,7 @@
 //! Small drawings for buttons, made of strokes so that they are sharp at every scale.
 
 use super::theme;
-use eframe::egui::{self, Color32, Pos2, Rect, Response, Sense, Shape, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, Role, pos2, vec2};
+use eframe::egui::{self, Color32, Pos2, Rect, Response, Role, Sense, Shape, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
 
 /// The drawings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

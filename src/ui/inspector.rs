@@ -6,7 +6,7 @@ use crate::about;
 use crate::editor::{Action, Editor, MOST_STEPS, MOST_VARIATIONS};
 use crate::recipe::ModelId;
 use eframe::egui::{
-    self, Button, DragValue, Image, Rect, RichText, ScrollArea, Sense, Slider, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, Role, vec2,
+    self, Button, DragValue, Image, Rect, RichText, Role, ScrollArea, Sense, Slider, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, vec2,
 };
 
 pub fn show(ui: &mut Ui, editor: &Editor, thumbnails: &mut Thumbnails, actions: &mut Vec<Action>) {
@@ -104,9 +104,7 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             for n in 1..=MOST_VARIATIONS {
                 let button = Button::selectable(draft.variations == n, n.to_string()).min_size(vec2(30.0, 0.0));
                 let response = ui.add(button).on_hover_text("Pictures to make at once");
-                response.widget_info(|| {
-                    WidgetInfo::selected(Role::RadioButton, true, draft.variations == n, format!("Variations: {n}"))
-                });
+                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, draft.variations == n, format!("Variations: {n}")));
                 if response.clicked() {
                     actions.push(Action::SetVariations(n));
                 }
@@ -125,7 +123,8 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             if icon_button(ui, Icon::Dice, "Roll the seed", "Another seed", true).clicked() {
                 actions.push(Action::RollSeed);
             }
-            let (icon, name) = if draft.seed_locked { (Icon::Locked, "Seed stays") } else { (Icon::Unlocked, "Seed changes with every run") };
+            let (icon, name) =
+                if draft.seed_locked { (Icon::Locked, "Seed stays") } else { (Icon::Unlocked, "Seed changes with every run") };
             if icon_button(ui, icon, name, &format!("{name}. Click to change that."), true).clicked() {
                 actions.push(Action::LockSeed(!draft.seed_locked));
             }

@@ -51,7 +51,8 @@ impl Surface {
         Panel::bottom("prompt panel").frame(panel(Margin::symmetric(theme::PAD, 6))).show(ui, |ui| {
             prompt::show(ui, editor, &mut actions);
         });
-        let canvas = CentralPanel::default().frame(Frame::new().fill(colours.canvas)).show(ui, |ui| self.canvas.show(ui, editor, &mut actions));
+        let canvas =
+            CentralPanel::default().frame(Frame::new().fill(colours.canvas)).show(ui, |ui| self.canvas.show(ui, editor, &mut actions));
         let rect = canvas.inner.rect;
         self.notices.show(ui, rect, editor, &mut actions);
         if let Some(ask) = &editor.ask {

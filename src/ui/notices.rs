@@ -3,7 +3,7 @@
 use super::icons::{Icon, icon_button};
 use super::theme;
 use crate::editor::{Action, Ask, Editor, NoticeKind, Question};
-use eframe::egui::{self, Align2, Area, Button, Frame, Id, Key, Modal, Order, Rect, RichText, TextEdit, Ui, WidgetInfo, vec2};
+use eframe::egui::{self, Align2, Area, Button, Frame, Id, Key, Modal, Order, Rect, RichText, TextEdit, Ui, vec2};
 use std::collections::HashMap;
 
 /// Seconds that good news are shown.
@@ -34,14 +34,17 @@ impl Notices {
                     ui.ctx().request_repaint_after_secs((SHOWN - (now - since)).max(0.05) as f32);
                 }
                 let (mark, width) = if notice.kind == NoticeKind::Failed { (colours.danger, 2.0) } else { (colours.line, 1.0) };
-                Frame::popup(ui.style()).fill(colours.panel).stroke(egui::Stroke::new(width, mark)).inner_margin(theme::PAD).show(ui, |ui| {
-                    ui.horizontal_top(|ui| {
-                        ui.add_sized(vec2(310.0, 0.0), egui::Label::new(&notice.text).wrap().halign(egui::Align::LEFT));
-                        if icon_button(ui, Icon::Close, "Dismiss", "Dismiss", true).clicked() {
-                            actions.push(Action::DismissNotice(notice.id));
-                        }
-                    });
-                });
+                Frame::popup(ui.style()).fill(colours.panel).stroke(egui::Stroke::new(width, mark)).inner_margin(theme::PAD).show(
+                    ui,
+                    |ui| {
+                        ui.horizontal_top(|ui| {
+                            ui.add_sized(vec2(310.0, 0.0), egui::Label::new(&notice.text).wrap().halign(egui::Align::LEFT));
+                            if icon_button(ui, Icon::Close, "Dismiss", "Dismiss", true).clicked() {
+                                actions.push(Action::DismissNotice(notice.id));
+                            }
+                        });
+                    },
+                );
             }
         });
     }
@@ -63,7 +66,7 @@ pub fn ask(ui: &Ui, ask: &Ask, actions: &mut Vec<Action>) {
         let mut answer = ask.answer.clone();
         let id = Id::unique("ask path");
         let field = ui.add(TextEdit::singleline(&mut answer).id(id).hint_text(hint).desired_width(f32::INFINITY).margin(8));
-        field.widget_info(|| WidgetInfo::text_edit(true, &ask.answer, &answer, "Path"));
+        ui.ctx().accesskit_node_builder(field.id, |node| node.set_label("Path"));
         if answer != ask.answer {
             actions.push(Action::SetAnswer(answer));
         }

@@ -5,8 +5,8 @@ use super::{shortcuts, theme};
 use crate::editor::{Action, Editor, Mode, Run};
 use crate::jobs::Stage;
 use eframe::egui::{
-    self, Align2, FontId, Id, Key, Modifiers, ProgressBar, Rect, Response, RichText, Sense, Stroke, StrokeKind, TextEdit, Ui,
-    WidgetInfo, Role, vec2,
+    self, Align2, FontId, Id, Key, Modifiers, ProgressBar, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, TextEdit, Ui,
+    WidgetInfo, vec2,
 };
 
 /// The prompt's id, so that keys can bring the cursor there.
@@ -63,7 +63,6 @@ fn text(ui: &mut Ui, editor: &Editor, width: f32, actions: &mut Vec<Action>) {
         Mode::Edit => "What should change? For example: make it night",
         Mode::Generate => "What do you want to see? For example: a fox in the snow",
     };
-    let empty = prompt.is_empty();
     let focused = ui.memory(|m| m.has_focus(id()));
     // Up and down recall earlier prompts where the text has one line.
     if focused && !prompt.contains('\n') {
@@ -82,7 +81,7 @@ fn text(ui: &mut Ui, editor: &Editor, width: f32, actions: &mut Vec<Action>) {
         .margin(egui::Margin::symmetric(10, 8))
         .char_limit(4000);
     let response = ui.add_sized(vec2(width, theme::RUN_BUTTON.y), field);
-    response.widget_info(|| WidgetInfo::text_edit(true, if empty { "" } else { &editor.draft.prompt }, &prompt, "Prompt"));
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("Prompt"));
     let colours = theme::colours(ui.style());
     let line = if response.has_focus() { colours.accent } else { colours.line };
     ui.painter().rect_stroke(response.rect, f32::from(theme::ROUND), Stroke::new(1.0, line), StrokeKind::Inside);
@@ -191,7 +190,8 @@ mod tests {
 
     #[test]
     fn times_are_told_as_people_do() {
-        for (seconds, words) in [(0.4, "almost done"), (12.4, "about 12 s left"), (120.0, "about 2 min left"), (9000.0, "about 2.5 h left")] {
+        for (seconds, words) in [(0.4, "almost done"), (12.4, "about 12 s left"), (120.0, "about 2 min left"), (9000.0, "about 2.5 h left")]
+        {
             assert_eq!(time_words(seconds), words);
         }
     }

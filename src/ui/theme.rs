@@ -172,7 +172,8 @@ fn apply(style: &mut Style, c: &Colours, theme: Theme) {
     v.window_stroke = Stroke::new(1.0, c.line);
     v.window_corner_radius = CornerRadius::same(10);
     v.menu_corner_radius = CornerRadius::same(8);
-    let shadow = Shadow { offset: [0, 6], blur: 20, spread: 0, color: Color32::from_black_alpha(if theme == Theme::Dark { 110 } else { 40 }) };
+    let shadow =
+        Shadow { offset: [0, 6], blur: 20, spread: 0, color: Color32::from_black_alpha(if theme == Theme::Dark { 110 } else { 40 }) };
     v.window_shadow = shadow;
     v.popup_shadow = shadow;
     v.extreme_bg_color = c.field;

@@ -8,8 +8,7 @@ use eframe::egui::{self, Align, Align2, FontId, Layout, RichText, Ui};
 pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     let colours = theme::colours(ui.style());
     let keys = |shortcut| ui.ctx().format_shortcut(shortcut);
-    let (open, export, undo, redo) =
-        (keys(&shortcuts::OPEN), keys(&shortcuts::EXPORT), keys(&shortcuts::UNDO), keys(&shortcuts::REDO));
+    let (open, export, undo, redo) = (keys(&shortcuts::OPEN), keys(&shortcuts::EXPORT), keys(&shortcuts::UNDO), keys(&shortcuts::REDO));
     let (fit, actual) = (keys(&shortcuts::FIT), keys(&shortcuts::ACTUAL_SIZE));
     let bar = ui.max_rect();
     ui.horizontal_centered(|ui| {
@@ -27,7 +26,9 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
         if icon_button(ui, Icon::Undo, "Undo", &format!("Back to what this was made from ({undo})"), editor.document.can_undo()).clicked() {
             actions.push(Action::Undo);
         }
-        if icon_button(ui, Icon::Redo, "Redo", &format!("Forward to what was made from this ({redo})"), editor.document.can_redo()).clicked() {
+        if icon_button(ui, Icon::Redo, "Redo", &format!("Forward to what was made from this ({redo})"), editor.document.can_redo())
+            .clicked()
+        {
             actions.push(Action::Redo);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {

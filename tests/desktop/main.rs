@@ -41,7 +41,8 @@ fn open_type_run_watch_and_export() {
     let (screen, home) = (Screen::start(), tempfile::tempdir().unwrap());
     // A scene of the small model's world, in an odd size.
     let side = 301;
-    let rgb: Vec<u8> = (0..side * 213).flat_map(|i| if i / side < 120 { [120, 190, 240] } else { [110, (180 + i % side / 20) as u8, 80] }).collect();
+    let rgb: Vec<u8> =
+        (0..side * 213).flat_map(|i| if i / side < 120 { [120, 190, 240] } else { [110, (180 + i % side / 20) as u8, 80] }).collect();
     let photo = home.path().join("meadow.png");
     imaging::save(&Picture::from_rgb8(side as u32, 213, &rgb).unwrap(), &photo, Format::Png).unwrap();
     let mut program = open(&screen, home.path(), &[&photo]);
@@ -57,9 +58,13 @@ fn open_type_run_watch_and_export() {
     let at = screen.shot().find(side, 213, &rgb).unwrap();
     let (x, y) = middle();
     screen.drag((x, y), (x + 40.0, y - 30.0));
+    screen.to(20.0, 600.0); // the pointer is part of the screen
     let moved = Some((at.0 + 40, at.1 - 30));
     screen.until(20, "the drag did not move the picture", |shot| shot.find(side, 213, &rgb) == moved);
+    let (x, y) = middle();
+    screen.to(x, y);
     screen.wheel(2);
+    screen.to(20.0, 600.0);
     screen.until(20, "the wheel did not zoom", |shot| shot.find(side, 213, &rgb).is_none());
     screen.key("ctrl+0");
 
@@ -67,8 +72,10 @@ fn open_type_run_watch_and_export() {
     screen.key("slash");
     sleep(Duration::from_millis(200));
     screen.types("make it darker");
+    sleep(Duration::from_secs(2)); // a click in the frame of the last letters would take the cursor from them
     let (x, y) = run_button();
     screen.click(x, y);
+    screen.to(20.0, 600.0);
     screen.until_title(60, |t| t.starts_with("Painting"));
     let mut previews = BTreeSet::new();
     let start = Instant::now();
@@ -99,6 +106,7 @@ fn open_type_run_watch_and_export() {
     let exported = imaging::open(&out).unwrap();
     assert_eq!((exported.width(), exported.height()), (128, 128));
     screen.key("ctrl+1");
+    screen.to(20.0, 600.0);
     let shown = exported.to_rgb8();
     screen.until(20, "the file is not the picture on the canvas", |shot| shot.find(128, 128, &shown).is_some());
 

@@ -31,8 +31,13 @@ impl Backend for Fake {
                     "flood" => {}
                     _ => std::thread::sleep(Duration::from_millis(5)),
                 }
-                let progress =
-                    Progress { stage: Stage::Denoise, done: done + 1, total: job.recipe.steps, seconds: 0.0, variation: (v, job.variations) };
+                let progress = Progress {
+                    stage: Stage::Denoise,
+                    done: done + 1,
+                    total: job.recipe.steps,
+                    seconds: 0.0,
+                    variation: (v, job.variations),
+                };
                 observer.progress(&progress);
             }
             let picture = Picture::from_rgb8(2, 1, &[1, 2, 3, 4, 5, 6]).unwrap();
@@ -107,7 +112,8 @@ fn a_job_starts_makes_and_finishes_once() {
     bench.jobs.send(job(1, "ok", 4, 2));
     let events = bench.until(|e| finished(e, 1));
     assert!(matches!(events[0], Event::Started { id: JobId(1) }), "{:?}", events[0]);
-    let made: Vec<u64> = events.iter().filter_map(|e| if let Event::Made { made, .. } = e { Some(made.recipe.seed) } else { None }).collect();
+    let made: Vec<u64> =
+        events.iter().filter_map(|e| if let Event::Made { made, .. } = e { Some(made.recipe.seed) } else { None }).collect();
     assert_eq!(made, [0, 1]);
     assert_eq!(endings(&events, 1), [Ending::Done { seconds: vec![(Stage::Denoise, 1.0)], device: "easel".to_owned() }]);
     assert!(bench.woken.load(Ordering::Relaxed) >= 4, "the window was not woken");
@@ -156,7 +162,8 @@ fn a_slow_window_loses_news_but_no_event() {
     bench.jobs.send(job(1, "flood", 10_000, 3));
     std::thread::sleep(Duration::from_millis(300)); // nobody looks
     let events = bench.until(|e| finished(e, 1));
-    let news: Vec<usize> = events.iter().filter_map(|e| if let Event::Progress { progress, .. } = e { Some(progress.done) } else { None }).collect();
+    let news: Vec<usize> =
+        events.iter().filter_map(|e| if let Event::Progress { progress, .. } = e { Some(progress.done) } else { None }).collect();
     assert!(news.len() < 10_000, "{}", news.len());
     assert_eq!(news.last(), Some(&10_000), "the newest wins");
     assert_eq!(events.iter().filter(|e| matches!(e, Event::Made { .. })).count(), 3);

@@ -7,7 +7,7 @@ use eframe::egui::{self, Key, Modifiers, Theme};
 use eframe::egui_wgpu::{RenderState, RendererOptions};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_setup};
-use egui_kittest::{Harness, SnapshotOptions};
+use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 use pentimento::document::RevisionId;
 use pentimento::editor::{Action, Editor, Message, Settings};
 use pentimento::imaging::{Picture, Pyramid};
@@ -93,13 +93,13 @@ fn a_person_types_and_runs_with_keys() {
     let mut window = Window::new();
     window.opens("welcome.png", welcome());
     let mut h = harness(window, Theme::Dark);
-    h.get_by_role_and_label(Role::TextInput, "Prompt").focus();
+    h.get_by_role_and_label(Role::MultilineTextInput, "Prompt").focus();
     h.run_steps(2);
-    h.get_by_role_and_label(Role::TextInput, "Prompt").type_text("make it night");
+    h.get_by_role_and_label(Role::MultilineTextInput, "Prompt").type_text("make it night");
     h.run_steps(2);
     assert_eq!(h.state().editor.draft.prompt, "make it night");
     // Letters that are keys elsewhere, and the slash, are only letters in a text field.
-    h.get_by_role_and_label(Role::TextInput, "Prompt").type_text(" / \\");
+    h.get_by_role_and_label(Role::MultilineTextInput, "Prompt").type_text(" / \\");
     h.run_steps(2);
     assert!(!h.state().editor.shows_before && h.state().editor.draft.prompt.ends_with("/ \\"));
     h.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
@@ -150,7 +150,11 @@ fn a_system_without_dialogs_is_asked_for_in_the_window() {
     h.run_steps(2);
     h.key_press(Key::Enter);
     h.run_steps(3);
-    assert!(h.state().commands.iter().any(|c| matches!(c, Command::Open(path) if path.to_str() == Some("/tmp/a.png"))), "{:?}", h.state().commands);
+    assert!(
+        h.state().commands.iter().any(|c| matches!(c, Command::Open(path) if path.to_str() == Some("/tmp/a.png"))),
+        "{:?}",
+        h.state().commands
+    );
     assert!(h.state().editor.ask.is_none());
 }
 
@@ -163,7 +167,7 @@ fn everything_that_can_be_pressed_has_a_name() {
     let mut count = 0;
     let mut stack = vec![h.root().accesskit_node()];
     while let Some(node) = stack.pop() {
-        let pressed = node.data().supports_action(AccessAction::Click) || node.role() == Role::TextInput;
+        let pressed = node.data().supports_action(AccessAction::Click) || matches!(node.role(), Role::TextInput | Role::MultilineTextInput);
         let hidden = matches!(node.role(), Role::Window | Role::GenericContainer | Role::ScrollView | Role::ScrollBar | Role::Unknown);
         if pressed && !hidden {
             count += 1;
@@ -192,6 +196,7 @@ fn writing(window: &mut Window) {
 #[test]
 fn it_looks_as_it_did() {
     // Another version of the software renderer may draw an edge a little otherwise.
+    let mut results = SnapshotResults::new();
     let options = SnapshotOptions::new().output_path("tests/ui/snapshots").threshold(2.0).max_failed_pixels(400);
     for (theme, name) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
         let mut window = Window::new();
@@ -203,9 +208,11 @@ fn it_looks_as_it_did() {
         h.state_mut().editor.draft.seed = 42;
         h.run_steps(3);
         h.snapshot_options(format!("blueprint-{name}"), &options);
+        results.extend_harness(&mut h);
     }
     let mut h = drawn(Window::new(), Theme::Dark);
     h.state_mut().editor.draft.seed = 42;
     h.run_steps(3);
     h.snapshot_options("empty-dark", &options);
+    results.extend_harness(&mut h);
 }
