@@ -29,7 +29,7 @@ impl Canvas {
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, describe(editor)));
         let per_point = f64::from(ui.ctx().pixels_per_point());
         actions.push(Action::Viewport([f64::from(rect.width()) * per_point, f64::from(rect.height()) * per_point]));
-        self.navigate(ui, rect, &response, per_point, actions);
+        Self::navigate(ui, rect, &response, per_point, actions);
         let colours = theme::colours(ui.style());
         ui.painter().rect_filled(rect, 0.0, colours.canvas);
         let run = editor.run_on_canvas();
@@ -87,7 +87,7 @@ impl Canvas {
         image
     }
 
-    fn navigate(&self, ui: &Ui, rect: Rect, response: &Response, per_point: f64, actions: &mut Vec<Action>) {
+    fn navigate(ui: &Ui, rect: Rect, response: &Response, per_point: f64, actions: &mut Vec<Action>) {
         let screen = |at: egui::Pos2| [f64::from(at.x - rect.left()) * per_point, f64::from(at.y - rect.top()) * per_point];
         if response.dragged_by(PointerButton::Primary) || response.dragged_by(PointerButton::Middle) {
             let by = response.drag_delta();
@@ -117,7 +117,7 @@ impl Canvas {
         for (unit, delta, command) in wheels {
             match unit {
                 MouseWheelUnit::Point if !command => {
-                    actions.push(Action::Pan([f64::from(delta.x) * per_point, f64::from(delta.y) * per_point]))
+                    actions.push(Action::Pan([f64::from(delta.x) * per_point, f64::from(delta.y) * per_point]));
                 }
                 MouseWheelUnit::Point => actions.push(Action::Zoom(NOTCH.powf(f64::from(delta.y) / 40.0), screen(at))),
                 MouseWheelUnit::Line | MouseWheelUnit::Page => actions.push(Action::Zoom(NOTCH.powf(f64::from(delta.y)), screen(at))),

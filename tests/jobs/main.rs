@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use pentimento::imaging::Picture;
-use pentimento::jobs::{Backend, Command, Ending, Event, Failure, Job, JobId, Jobs};
+use pentimento::jobs::{Backend, Command, DeviceChoice, Ending, Event, Failure, Job, JobId, Jobs};
 use pentimento::pipeline::{Made, Observer, Outcome, Progress, Stage};
 use pentimento::recipe::{ModelId, Recipe};
 use std::sync::Arc;
@@ -76,7 +76,7 @@ fn bench() -> Bench {
 
 fn job(id: u64, prompt: &str, steps: usize, variations: usize) -> Command {
     let recipe = Recipe { steps, ..Recipe::new(ModelId::Nano, prompt) };
-    Command::Submit(Box::new(Job { id: JobId(id), recipe, reference: None, variations, device: Default::default() }))
+    Command::Submit(Box::new(Job { id: JobId(id), recipe, reference: None, variations, device: DeviceChoice::default() }))
 }
 
 impl Bench {
@@ -190,7 +190,7 @@ fn files_are_opened_and_written_and_bad_ones_get_a_sentence() {
     let mut bench = bench();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.png");
-    let picture = Picture::from_rgb8(300, 200, &[9; 3 * 300 * 200]).unwrap();
+    let picture = Picture::from_rgb8(300, 200, &vec![9; 3 * 300 * 200]).unwrap();
     let format = pentimento::imaging::Format::of(&path, 90).unwrap();
     bench.jobs.send(Command::Export { picture: picture.clone(), path: path.clone(), format });
     bench.jobs.send(Command::Open(path.clone()));

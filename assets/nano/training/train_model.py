@@ -53,7 +53,7 @@ class Model(nn.Module):
         return h, each.mean(), (each * weight).sum() / weight.sum()
 
     def flow(self, hidden, target, ref, drop, weight, centre):
-        """-> flow-matching loss, plain and with weights; `drop`: probability of each sample losing its conditions;
+        """-> flow-matching loss, plain and weighted; `drop`: probability of each sample losing its conditions;
         weight: of each latent; centre: of half of the noise levels (logit), the other half is uniform."""
         n = len(target)
         off = (torch.rand(n) < drop)[:, None, None]
