@@ -99,7 +99,7 @@ impl Screen {
         self.to(from.0, from.1);
         self.xdotool(&["mousedown", "1"]);
         frame();
-        self.to((from.0 + to.0) / 2.0, (from.1 + to.1) / 2.0);
+        self.to(f32::midpoint(from.0, to.0), f32::midpoint(from.1, to.1));
         frame();
         self.to(to.0, to.1);
         frame();
