@@ -175,7 +175,7 @@ fn a_preview_is_the_right_way_round_and_soft() {
     let [r, g, ..] = frame.at(32, 32);
     assert!(r.abs_diff(128) < 8 && g.abs_diff(128) < 8, "{r} {g}");
     for x in 1..64 {
-        let step = frame.at(x, 20)[0] as i32 - frame.at(x - 1, 20)[0] as i32;
+        let step = i32::from(frame.at(x, 20)[0]) - i32::from(frame.at(x - 1, 20)[0]);
         assert!((0..12).contains(&step), "a step of {step} at {x}");
     }
 }
