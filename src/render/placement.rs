@@ -112,7 +112,7 @@ mod tests {
                 for span in spans {
                     let side = f64::from(TILE << level);
                     for pixel in [span.from, span.to - 1] {
-                        let middle = (placement.place(0, pixel) + placement.place(0, pixel + 1)) / 2.0;
+                        let middle = f64::midpoint(placement.place(0, pixel), placement.place(0, pixel + 1));
                         assert_eq!((middle / side).floor() as u32, span.tile, "{scale} {origin}: {span:?}");
                     }
                 }
