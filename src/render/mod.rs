@@ -41,6 +41,13 @@ pub fn residency(state: &RenderState) -> Residency {
     })
 }
 
+/// Sets how many bytes of tiles may stay in the graphics card's memory, which is [`CACHE_BYTES`] at first.
+pub fn set_cache_bytes(state: &RenderState, bytes: u64) {
+    if let Some(renderer) = state.renderer.write().callback_resources.get_mut::<Renderer>() {
+        renderer.tiles.set_budget(bytes);
+    }
+}
+
 /// A texture as a pass samples it.
 #[derive(Clone)]
 struct Sampled {

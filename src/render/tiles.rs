@@ -81,6 +81,11 @@ impl Tiles {
         self.pending = false;
     }
 
+    /// From the next frame on.
+    pub(super) fn set_budget(&mut self, bytes: u64) {
+        self.budget = bytes;
+    }
+
     /// True where this frame wanted more tiles than it was allowed to upload.
     pub(super) fn pending(&self) -> bool {
         self.pending

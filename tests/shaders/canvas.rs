@@ -224,12 +224,11 @@ fn lines_between_large_pixels_are_one_pixel_thin_and_always_show() {
 /// The first frame of a large picture shows all of it coarsely; each frame uploads a little and asks for the next.
 #[test]
 fn uploads_are_spread_over_frames_and_forgotten_with_the_picture() {
-    let screen = screen();
+    let screen = screen().with_format(wgpu::TextureFormat::Rgba8Unorm);
     let from = picture(6000, 5000, |x, y| [100 + (x / 100) as u8, 100 + (y / 100) as u8, 55, 255]);
     let base = pyramid(&from);
     drop(from);
     let canvas = [(Rect::from_min_size(egui::Pos2::ZERO, vec2(2600.0, 1800.0)), paint(&base, [-1000.0, -1000.0], 1.0))];
-    let before = render::residency(&screen.state).tile_bytes;
     let mut frames = 0;
     let mut last = 0;
     loop {
@@ -237,7 +236,7 @@ fn uploads_are_spread_over_frames_and_forgotten_with_the_picture() {
         frame.check(2, |x, y| (x % 97 == 0).then(|| [100 + ((x + 1000) / 100) as u8, 100 + ((y + 1000) / 100) as u8, 55, 255]));
         let residency = render::residency(&screen.state);
         frames += 1;
-        assert!(frames > 1 || residency.tile_bytes <= before + UPLOAD_BYTES_PER_FRAME);
+        assert!(frames > 1 || residency.tile_bytes <= UPLOAD_BYTES_PER_FRAME);
         assert!(residency.tile_bytes > last || frames == 1);
         assert!(frames == 1 || residency.tile_bytes - last <= UPLOAD_BYTES_PER_FRAME);
         last = residency.tile_bytes;
@@ -251,6 +250,41 @@ fn uploads_are_spread_over_frames_and_forgotten_with_the_picture() {
     let small = pyramid(&picture(1, 1, noise));
     screen.settled([4, 4], &paint(&small, [0.0, 0.0], 1.0));
     assert_eq!(render::residency(&screen.state).tile_bytes, 4);
+}
+
+#[test]
+fn tiles_over_the_budget_are_dropped_but_for_those_in_sight() {
+    let screen = screen().with_format(wgpu::TextureFormat::Rgba8Unorm);
+    let base = pyramid(&picture(9000, 500, noise));
+    let tile = 4 * 1026 * 500;
+    render::set_cache_bytes(&screen.state, 4 * tile);
+    for left in 0..8 {
+        let paint = paint(&base, [f64::from(-1024 * left), 0.0], 1.0);
+        let frame = screen.settled([1100, 500], &paint);
+        frame.check(0, |x, y| (y % 50 == 0).then(|| noise(x + 1024 * left as u32, y)));
+        let bytes = render::residency(&screen.state).tile_bytes;
+        assert!(bytes <= 4 * tile + UPLOAD_BYTES_PER_FRAME, "{bytes}");
+        assert!(left < 4 || bytes >= 2 * tile, "{bytes}");
+    }
+    let all = paint(&base, [0.0, 0.0], 1.0);
+    screen.settled([8192, 500], &all).check(0, |x, y| (y % 50 == 0).then(|| noise(x, y)));
+    assert!(render::residency(&screen.state).tile_bytes > 7 * tile);
+}
+
+/// Nothing is drawn on a device that is gone, and nothing panics.
+#[test]
+fn a_lost_device_does_not_take_the_window_along() {
+    let screen = screen().with_own_device();
+    let base = pyramid(&picture(3000, 40, noise));
+    let over = Some(Over { preview: plain([1.0, 0.0, 0.0]), place: [0.0, 0.0, 20.0, 20.0], opacity: 1.0 });
+    let canvas = [(Rect::from_min_size(egui::Pos2::ZERO, vec2(90.0, 40.0)), paint(&base, [0.0, 0.0], 1.0))];
+    screen.frame([90, 40], 1.0, &canvas).check(0, |x, y| Some(noise(x, y)));
+    screen.state.device.destroy();
+    screen.draw([90, 40], 1.0, &canvas);
+    let moved = [(canvas[0].0, CanvasPaint { over, ..paint(&base, [-2000.0, 0.0], 1.0) })];
+    for _ in 0..3 {
+        screen.draw([90, 40], 1.0, &moved);
+    }
 }
 
 #[test]

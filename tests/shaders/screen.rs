@@ -42,13 +42,22 @@ impl Screen {
         let configuration = WgpuConfiguration { wgpu_setup: setup, ..Default::default() };
         let state = wait(RenderState::create(&configuration, &instance, None, RendererOptions::PREDICTABLE))
             .unwrap_or_else(|error| panic!("{NO_DEVICE} ({error})"));
-        Self::of(state)
+        let screen = Self::of(state);
+        screen.be_strict();
+        screen
     }
 
-    /// A screen of its own on the same device, with another format.
+    /// From now on any error that the room did not expect fails the test that made it.
+    fn be_strict(&self) {
+        self.state.device.on_uncaptured_error(Arc::new(|error: wgpu::Error| panic!("{error}")));
+    }
+
+    /// A screen of its own on the same device.
     pub fn with_format(&self, target_format: wgpu::TextureFormat) -> Self {
         let renderer = Renderer::new(&self.state.device, target_format, RendererOptions::PREDICTABLE);
-        Self::of(RenderState { target_format, renderer: Arc::new(RwLock::new(renderer)), ..self.state.clone() })
+        let screen = Self::of(RenderState { target_format, renderer: Arc::new(RwLock::new(renderer)), ..self.state.clone() });
+        screen.be_strict();
+        screen
     }
 
     fn of(state: RenderState) -> Self {
@@ -57,9 +66,14 @@ impl Screen {
         let asked = repaints.clone();
         context.set_request_repaint_callback(move |_| asked.store(true, Ordering::Relaxed));
         render::install(&state, &context);
-        // Any error that the room did not expect fails the test that made it.
-        state.device.on_uncaptured_error(Arc::new(|error: wgpu::Error| panic!("{error}")));
         Self { state, context, repaints }
+    }
+
+    /// A screen on a device of its own, whose errors are handled as in the window.
+    pub fn with_own_device(&self) -> Self {
+        let (device, queue) = wait(self.state.adapter.request_device(&wgpu::DeviceDescriptor::default())).unwrap();
+        let renderer = Renderer::new(&device, self.state.target_format, RendererOptions::PREDICTABLE);
+        Self::of(RenderState { device, queue, renderer: Arc::new(RwLock::new(renderer)), ..self.state.clone() })
     }
 
     /// True where the last frame asked for another one.
@@ -69,6 +83,11 @@ impl Screen {
 
     /// One frame of a window whose canvases are `canvases`, in points.
     pub fn frame(&self, size: [u32; 2], ppp: f32, canvases: &[(egui::Rect, CanvasPaint)]) -> Frame {
+        Frame { width: size[0], height: size[1], pixels: self.read(&self.draw(size, ppp, canvases)) }
+    }
+
+    /// The same, without looking at it.
+    pub fn draw(&self, size: [u32; 2], ppp: f32, canvases: &[(egui::Rect, CanvasPaint)]) -> wgpu::Texture {
         // A new context asks for a few frames by itself; only what comes after these passes is asked for by the canvas.
         for _ in 0..4 {
             self.context.begin_pass(egui::RawInput::default());
@@ -114,7 +133,7 @@ impl Screen {
             renderer.render(&mut pass.forget_lifetime(), &jobs, &screen);
         }
         queue.submit(commands.into_iter().chain([encoder.finish()]));
-        Frame { width: size[0], height: size[1], pixels: self.read(&texture) }
+        texture
     }
 
     /// Frames of one canvas that fills a window, until all tiles are there; the last one.
