@@ -52,11 +52,7 @@ fn has_display() -> bool {
 }
 
 fn icon() -> egui::IconData {
-    let decoded = crate::imaging::decode(include_bytes!("../assets/icon.png"));
-    decoded.map_or_else(
-        |_| egui::IconData::default(),
-        |p| egui::IconData { rgba: p.to_rgba8().to_vec(), width: p.width(), height: p.height() },
-    )
+    eframe::icon_data::from_png_bytes(include_bytes!("../assets/icon.png")).unwrap_or_default()
 }
 
 /// The application in its window.

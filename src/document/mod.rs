@@ -91,10 +91,9 @@ impl Document {
 
     /// Goes to the revision that this one was made from.
     pub fn undo(&mut self) -> bool {
-        match self.current().and_then(|r| r.parent) {
-            Some(parent) => self.go(parent),
-            None => false,
-        }
+        let Some((child, parent)) = self.current().and_then(|r| Some((r.id, r.parent?))) else { return false };
+        self.last_child.insert(parent, child);
+        self.go(parent)
     }
 
     /// Goes back to where the last undo came from, or to the latest result made from here.
@@ -152,11 +151,11 @@ mod tests {
         assert_eq!(d.current().unwrap().id, a);
         assert_eq!(d.revision(late).unwrap().parent, Some(root));
         assert!(d.undo() && d.redo());
-        assert_eq!(d.current().unwrap().id, late, "the newest result, unless undo came from another");
-        d.go(a);
+        assert_eq!(d.current().unwrap().id, a, "redo goes back to where undo came from");
         d.undo();
+        let newest = opened(&mut d, Some(root));
         d.redo();
-        assert_eq!(d.current().unwrap().id, a);
+        assert_eq!(d.current().unwrap().id, newest, "or to what was made since");
         assert!(!d.go(RevisionId(99)));
     }
 

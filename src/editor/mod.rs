@@ -13,10 +13,12 @@ pub use action::Action;
 pub use run::{Past, Run, Waiting};
 pub use settings::{Settings, ThemeChoice};
 pub use view::View;
+// What the surface draws of a job and of a picture.
+pub use crate::jobs::{PREVIEW_BLOCK, Preview, Stage, Thumbnail};
 
 use crate::document::{Document, Origin, Revision, RevisionId};
 use crate::imaging::{ENDINGS, Format, Picture, Pyramid};
-use crate::jobs::{Command, Ending, Event, Job, JobId, ModelFacts, Thumbnail};
+use crate::jobs::{Command, Ending, Event, Job, JobId, ModelFacts};
 use crate::recipe::{ModelId, Recipe, Sampling, Size};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;

@@ -2,9 +2,8 @@
 
 use super::theme;
 use crate::about;
-use crate::editor::{Action, Editor, Mode, Run};
+use crate::editor::{Action, Editor, Mode, PREVIEW_BLOCK, Preview, Run, Stage};
 use crate::imaging::Pyramid;
-use crate::jobs::{PREVIEW_BLOCK, Preview, Stage};
 use crate::render::{CanvasPaint, Over, PreviewImage};
 use eframe::egui::{
     self, Align2, Color32, CursorIcon, Event, FontId, Key, MouseWheelUnit, PointerButton, Rect, Response, Role, Sense, Stroke, StrokeKind,

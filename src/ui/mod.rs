@@ -12,8 +12,7 @@ pub mod theme;
 mod top;
 
 use crate::document::RevisionId;
-use crate::editor::{Action, Editor};
-use crate::jobs::Thumbnail;
+use crate::editor::{Action, Editor, Thumbnail};
 use eframe::egui::{
     self, Align2, CentralPanel, Color32, ColorImage, Context, Frame, Margin, Panel, Stroke, StrokeKind, TextureHandle, TextureId,
     TextureOptions, Ui, Vec2, vec2,

@@ -2,8 +2,7 @@
 
 use super::icons::{Icon, icon_button};
 use super::{shortcuts, theme};
-use crate::editor::{Action, Editor, Mode, Run};
-use crate::jobs::Stage;
+use crate::editor::{Action, Editor, Mode, Run, Stage};
 use eframe::egui::{
     self, Align2, FontId, Id, Key, Modifiers, ProgressBar, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, TextEdit, Ui,
     WidgetInfo, vec2,
