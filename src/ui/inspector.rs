@@ -132,8 +132,9 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
         ui.end_row();
     });
     if let Some(recipe) = editor.document.current().and_then(|r| r.recipe()) {
-        let line = format!("This one: seed {}, {} steps, guidance {}", recipe.seed, recipe.steps, recipe.guidance);
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+        let line = format!("Seed {}, {} steps, guidance {}", recipe.seed, recipe.steps, recipe.guidance);
+        let row = vec2(ui.available_width(), theme::BUTTON_HEIGHT);
+        ui.allocate_ui_with_layout(row, egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if icon_button(ui, Icon::Recipe, "Take its recipe", "Take prompt and settings of this picture", true).clicked() {
                 actions.push(Action::TakeRecipe);
             }
