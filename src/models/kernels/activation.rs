@@ -1,6 +1,6 @@
 //! `SiLU`, tanh-`GELU` and the exponential that they and softmax share.
 
-use super::{Values, is_fast, simd};
+use super::{Values, is_fast};
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -47,7 +47,7 @@ fn map(x: &Tensor, f: impl Fn(f32) -> f32 + Sync) -> Result<Tensor> {
     let source = &values.as_slice()?[..x.elem_count()];
     let mut out = vec![0f32; source.len()];
     out.par_chunks_mut(CHUNK).zip(source.par_chunks(CHUNK)).for_each(|(out, source)| {
-        simd(|| {
+        simd!({
             for (o, s) in out.iter_mut().zip(source) {
                 *o = f(*s);
             }
@@ -95,7 +95,7 @@ pub fn silu_mul(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     let mut out = vec![0f32; a.len()];
     out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| {
         let from = i * CHUNK;
-        simd(|| {
+        simd!({
             for ((o, a), b) in out.iter_mut().zip(&a[from..]).zip(&b[from..]) {
                 *o = silu_of(*a) * b;
             }

@@ -2,7 +2,7 @@
 
 use super::activation::exp;
 use super::matrix::{Mat, Shared, product};
-use super::{Scratch, Values, fold, is_fast, simd};
+use super::{Scratch, Values, fold, is_fast};
 use candle_core::{D, DType, Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -59,7 +59,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: Mask) -> Result<Tenso
         let (scores, made) = scratch.0[..rows * seen + rows * d].split_at_mut(rows * seen);
         product(scores, (seen, 1), false, query, key.transposed());
         let mut below = [0f32; BLOCK];
-        simd(|| {
+        simd!({
             for (row, (scores, below)) in scores.chunks_exact_mut(seen).zip(&mut below).enumerate() {
                 let seen = if let Mask::Causal { offset } = mask { offset + first + row + 1 } else { seen };
                 let (scores, hidden) = scores.split_at_mut(seen);
@@ -76,7 +76,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: Mask) -> Result<Tenso
         for (row, (made, below)) in made.chunks_exact(d).zip(&below).enumerate() {
             // SAFETY: (sample, query, head) is this task's own run of d values.
             let run = unsafe { shared.part(((sample * l + first + row) * h + head) * d, d) };
-            simd(|| run.iter_mut().zip(made).for_each(|(o, v)| *o = v / below));
+            simd!(run.iter_mut().zip(made).for_each(|(o, v)| *o = v / below));
         }
     });
     Tensor::from_vec(out, (b, l, h * d), &Device::Cpu)

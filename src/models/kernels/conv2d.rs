@@ -6,7 +6,7 @@
 
 use super::activation::silu_of;
 use super::matrix::{Mat, Shared};
-use super::{Scratch, Values, is_fast, simd, winograd};
+use super::{Scratch, Values, is_fast, winograd};
 use candle_core::{DType, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -37,7 +37,7 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize,
     let offsets = offsets.as_ref().map(Values::as_slice).transpose()?;
     let finish = |channel: usize, run: &mut [f32]| {
         let offset = offsets.map_or(0.0, |offsets| offsets[channel]);
-        simd(|| {
+        simd!({
             if then_silu {
                 run.iter_mut().for_each(|v| *v = silu_of(*v + offset));
             } else if offsets.is_some() {

@@ -4,7 +4,7 @@
 //! channel is copied once into a padded plane that fits the first cache, and its filter runs over whole rows.
 
 use super::activation::silu_of;
-use super::{Scratch, Values, is_fast, simd};
+use super::{Scratch, Values, is_fast};
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -95,8 +95,8 @@ fn run(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, gated: bool) -> Resul
             let mut gate = Scratch::new(plane);
             let gate = &mut gate.0[..plane];
             filter(sample, made + channel, padded, gate);
-            simd(|| {
-                for (o, g) in out.iter_mut().zip(gate) {
+            simd!({
+                for (o, g) in out.iter_mut().zip(&*gate) {
                     *o *= silu_of(*g);
                 }
             });
@@ -116,7 +116,7 @@ fn plane_filter<const K: usize>(
 ) {
     pad(source, (h, w), K / 2, activate, padded);
     let pitch = w + K - 1;
-    simd(|| {
+    simd!({
         for (y, out) in out.chunks_exact_mut(w).enumerate() {
             let rows: [&[f32]; K] = std::array::from_fn(|dy| &padded[(y + dy) * pitch..(y + dy + 1) * pitch]);
             for (x, o) in out.iter_mut().enumerate() {
@@ -163,7 +163,7 @@ fn pad(source: &[f32], (h, w): (usize, usize), frame: usize, activate: bool, pad
     let pitch = w + 2 * frame;
     padded[..frame * pitch].fill(0.0);
     padded[(h + frame) * pitch..].fill(0.0);
-    simd(|| {
+    simd!({
         for (row, source) in padded[frame * pitch..(h + frame) * pitch].chunks_exact_mut(pitch).zip(source.chunks_exact(w)) {
             row[..frame].fill(0.0);
             row[frame + w..].fill(0.0);

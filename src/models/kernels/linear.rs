@@ -4,7 +4,7 @@
 //! take the weights in panels, widen a panel if need be, and multiply. Arithmetic is f32 throughout.
 
 use super::matrix::{Mat, Shared};
-use super::{Scratch, Values, fold, is_fast, simd};
+use super::{Scratch, Values, fold, is_fast};
 use candle_core::{D, DType, Device, Result, Storage, StorageRef, Tensor, bail};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -182,13 +182,13 @@ unsafe fn add_bias(out: &Shared, at: usize, strides: (usize, usize), rows: usize
         for row in 0..rows {
             // SAFETY: a contiguous run of the caller's own elements.
             let run = unsafe { out.part(at + row * strides.0, bias.len()) };
-            simd(|| run.iter_mut().zip(bias).for_each(|(o, b)| *o += b));
+            simd!(run.iter_mut().zip(bias).for_each(|(o, b)| *o += b));
         }
     } else {
         for (column, b) in bias.iter().enumerate() {
             // SAFETY: as above; with strides (1, plane) a column is contiguous.
             let run = unsafe { out.part(at + column * strides.1, rows) };
-            simd(|| run.iter_mut().for_each(|o| *o += b));
+            simd!(run.iter_mut().for_each(|o| *o += b));
         }
     }
 }
@@ -199,7 +199,7 @@ fn few_rows(x: Mat, stored: &Stored, bias: Option<&[f32]>, out: &Shared, at: usi
     let chunk = n.div_ceil(4 * rayon::current_num_threads()).clamp(16, 1024);
     let min_tasks = if n * k < 1 << 19 { usize::MAX } else { 1 };
     (0..n.div_ceil(chunk)).into_par_iter().with_min_len(min_tasks).for_each(|task| {
-        simd(|| {
+        simd!({
             for row in task * chunk..((task + 1) * chunk).min(n) {
                 let weights = row * k..(row + 1) * k;
                 for m in 0..x.rows {
@@ -224,7 +224,7 @@ fn widened(value: bf16) -> f32 {
 }
 
 fn widen_bf16(from: &[bf16], to: &mut [f32]) {
-    simd(|| {
+    simd!({
         for (t, f) in to.iter_mut().zip(from) {
             *t = widened(*f);
         }

@@ -1,7 +1,7 @@
 //! Attention whose cost grows linearly with the number of tokens: SANA's self-attention and DC-AE's `EfficientViT`.
 
 use super::matrix::{Mat, Shared, product};
-use super::{Scratch, Values, fold, is_fast, simd};
+use super::{Scratch, Values, fold, is_fast};
 use candle_core::{DType, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -41,7 +41,7 @@ pub fn linear_attention(q: &Tensor, k: &Tensor, v: &Tensor, eps: f32, token_majo
         let (state, total) = rest[..d * d + d].split_at_mut(d * d);
         positive(head(0, task), query);
         positive(head(1, task), key);
-        simd(|| {
+        simd!({
             for (total, row) in total.iter_mut().zip(key.chunks_exact(n)) {
                 *total = sum(row);
             }
@@ -49,10 +49,10 @@ pub fn linear_attention(q: &Tensor, k: &Tensor, v: &Tensor, eps: f32, token_majo
         product(state, (d, 1), false, head(2, task), Mat::new(key, d, n, n, 1).transposed());
         product(made, (n, 1), false, Mat::new(state, d, d, d, 1), Mat::new(query, d, n, n, 1));
         product(below, (n, 1), false, Mat::new(total, 1, d, d, 1), Mat::new(query, d, n, n, 1));
-        simd(|| below.iter_mut().for_each(|v| *v = 1.0 / (*v + eps)));
+        simd!(below.iter_mut().for_each(|v| *v = 1.0 / (*v + eps)));
         let (sample, head) = (task / h, task % h);
         for (channel, row) in made.chunks_exact_mut(n).enumerate() {
-            simd(|| row.iter_mut().zip(&*below).for_each(|(o, s)| *o *= s));
+            simd!(row.iter_mut().zip(&*below).for_each(|(o, s)| *o *= s));
             if !token_major {
                 // SAFETY: (sample, head, channel) is this task's own row.
                 unsafe { shared.part((task * d + channel) * n, n) }.copy_from_slice(row);
@@ -91,7 +91,7 @@ pub fn linear_attention_plain(q: &Tensor, k: &Tensor, v: &Tensor, eps: f32, toke
 /// Copies a (d, N) matrix row by row through `ReLU`.
 fn positive(from: Mat, to: &mut [f32]) {
     let (d, n) = (from.rows, from.cols);
-    simd(|| {
+    simd!({
         if from.col_stride == 1 {
             for (row, to) in to.chunks_exact_mut(n).enumerate() {
                 for (t, f) in to.iter_mut().zip(&from.data[row * from.row_stride..]) {

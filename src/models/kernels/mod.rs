@@ -6,6 +6,20 @@
 //! The kernels are plain loops: [`simd`] compiles them for the best instruction set that the processor has, rayon
 //! spreads them over the cores, and the `gemm` crate multiplies the matrices. `unsafe` stands in `matrix.rs` only.
 
+/// Runs a loop compiled for the best instruction set of this processor.
+///
+/// It is compiled that way only if it is inlined into the function that pulp has for the instruction set. So the parts of the
+/// loop are `#[inline(always)]`, as is the closure that is made here, and that is called directly: behind `FnOnce` there
+/// would be a function in between.
+macro_rules! simd {
+    ($work:expr) => {
+        $crate::models::kernels::dispatch(
+            #[inline(always)]
+            || $work,
+        )
+    };
+}
+
 mod activation;
 mod attention;
 mod conv2d;
@@ -39,12 +53,19 @@ fn is_fast(x: &Tensor) -> bool {
     matches!(x.device(), Device::Cpu) && x.dtype() == DType::F32
 }
 
-/// Runs a loop compiled for the best instruction set of this processor.
-///
-/// The loop must be inlined into the closure to be compiled that way, hence `#[inline(always)]` on its parts.
-#[inline]
-fn simd<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
+/// The function behind [`simd`].
+#[inline(always)]
+fn dispatch<R>(work: impl FnMut() -> R) -> R {
+    struct Work<F>(F);
+    impl<R, F: FnMut() -> R> pulp::NullaryFnOnce for Work<F> {
+        type Output = R;
+
+        #[inline(always)]
+        fn call(mut self) -> R {
+            (self.0)()
+        }
+    }
+    pulp::Arch::new().dispatch(Work(work))
 }
 
 /// The sum of partial sums, by halves: as quick as vectors are, and more exact than one after the other.

@@ -1,7 +1,7 @@
 //! Normalisations, and the modulated residual additions around them.
 
 use super::activation::CHUNK;
-use super::{Values, fold, is_fast, simd};
+use super::{Values, fold, is_fast};
 use candle_core::{D, DType, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -19,7 +19,7 @@ fn map_rows(x: &Tensor, f: impl Fn(&[f32], &mut [f32]) + Sync) -> Result<Tensor>
     let mut out = vec![0f32; source.len()];
     let step = rows_per_task(width) * width.max(1);
     out.par_chunks_mut(step).zip(source.par_chunks(step)).for_each(|(out, source)| {
-        simd(|| {
+        simd!({
             for (o, s) in out.chunks_exact_mut(width).zip(source.chunks_exact(width)) {
                 f(s, o);
             }
@@ -183,7 +183,7 @@ pub fn channel_rms_norm(
     (0..b * runs).into_par_iter().for_each(|task| {
         let (sample, from) = (task / runs, task % runs * RUN);
         let len = RUN.min(plane - from);
-        simd(|| {
+        simd!({
             let mut scale = [0f32; RUN];
             for channel in 0..c {
                 let at = (sample * c + channel) * plane + from;
@@ -254,7 +254,7 @@ pub fn add_scaled(x: &Tensor, gate: &Tensor, y: &Tensor) -> Result<Tensor> {
     let mut out = vec![0f32; x.elem_count()];
     let step = rows_per_task(width) * width.max(1);
     out.par_chunks_mut(step).enumerate().for_each(|(i, out)| {
-        simd(|| {
+        simd!({
             for (r, row) in out.chunks_exact_mut(width).enumerate() {
                 let at = i * step + r * width;
                 for (((o, a), b), g) in row.iter_mut().zip(&a[at..]).zip(&b[at..]).zip(g) {

@@ -1,6 +1,6 @@
 //! Moving pixels into channels and back: the shortcuts of DC-AE's levels, and nearest-neighbour doubling.
 
-use super::{Values, is_fast, simd};
+use super::{Values, is_fast};
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -29,7 +29,7 @@ pub fn add_unshuffled_mean(y: &Tensor, x: &Tensor) -> Result<Tensor> {
         for unshuffled in channel * group..(channel + 1) * group {
             let (source, dy, dx) = (unshuffled / 4, unshuffled / 2 % 2, unshuffled % 2);
             let picture = &from[(sample * c + source) * h * w..][..h * w];
-            simd(|| {
+            simd!({
                 for (out, rows) in out.chunks_exact_mut(half).zip(picture.chunks_exact(2 * w)) {
                     for (o, pair) in out.iter_mut().zip(rows[dy * w..][..w].as_chunks::<2>().0) {
                         *o += pair[dx] * scale;
@@ -71,7 +71,7 @@ pub fn add_repeated_shuffled(y: &Tensor, x: &Tensor) -> Result<Tensor> {
     out.par_chunks_mut((4 * h * w).max(1)).enumerate().for_each(|(i, out)| {
         let (sample, channel) = (i / o, i % o);
         let plane = |dy: usize, dx: usize| &from[(sample * c + (channel * 4 + 2 * dy + dx) / repeats) * h * w..][..h * w];
-        simd(|| {
+        simd!({
             for (row, out) in out.chunks_exact_mut(2 * w).enumerate() {
                 let (left, right) = (&plane(row % 2, 0)[row / 2 * w..][..w], &plane(row % 2, 1)[row / 2 * w..][..w]);
                 for ((pair, l), r) in out.as_chunks_mut::<2>().0.iter_mut().zip(left).zip(right) {
@@ -107,7 +107,7 @@ pub fn double(x: &Tensor) -> Result<Tensor> {
     let mut out = vec![0f32; 4 * b * c * h * w];
     out.par_chunks_mut((4 * w).max(1)).enumerate().for_each(|(row, out)| {
         let (first, second) = out.split_at_mut(2 * w);
-        simd(|| {
+        simd!({
             for (pair, v) in first.as_chunks_mut::<2>().0.iter_mut().zip(&from[row * w..(row + 1) * w]) {
                 *pair = [*v, *v];
             }

@@ -6,8 +6,8 @@
 //!
 //! Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015.
 
+use super::Scratch;
 use super::matrix::{Mat, Shared, product};
-use super::{Scratch, simd};
 use rayon::prelude::*;
 
 /// Patches that one task transforms, about.
@@ -116,7 +116,7 @@ fn transform_input(
         }
         let row = &plane[(y - 1) * w..y * w];
         let (pairs, rest) = row.as_chunks::<2>();
-        simd(|| {
+        simd!({
             even[0] = 0.0;
             for ((e, o), [a, b]) in even[1..].iter_mut().zip(odd.iter_mut()).zip(pairs) {
                 *o = *a;
@@ -130,7 +130,7 @@ fn transform_input(
             odd[n] = *last;
         }
     }
-    simd(|| {
+    simd!({
         let (d0, rest) = lines.split_at(2 * len);
         let (d1, rest) = rest.split_at(2 * len);
         let (d2, d3) = rest.split_at(2 * len);
@@ -159,7 +159,7 @@ fn transform_input(
 fn transform_output(products: &[f32], (at, part): (usize, usize), w: usize, sums: &mut [f32], out: &mut [f32]) {
     let across = w.div_ceil(2);
     let m: [&[f32]; 16] = std::array::from_fn(|k| &products[at + k * part..][..across]);
-    simd(|| {
+    simd!({
         for (y, line) in out.chunks_exact_mut(w).enumerate() {
             // Line y of Aᵀ m, in four runs; then every pair of pixels from its four values.
             let sign = if y == 0 { 1.0 } else { -1.0 };
