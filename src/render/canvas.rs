@@ -27,6 +27,8 @@ pub struct CanvasPaint {
     pub base: Option<Arc<Pyramid>>,
     /// What is drawn over the picture.
     pub over: Option<Over>,
+    /// Whether an enlarged picture is soft; else its pixels are blocks.
+    pub soft: bool,
     /// Lines between the picture's pixels where those are large enough, which is from 8 physical pixels on.
     pub pixel_grid: bool,
     /// The two opaque colours of the checkerboard under what is transparent: red, green, blue and alpha.
@@ -174,7 +176,7 @@ impl Placed {
         }
         if let Some((pyramid, placement, tiles)) = picture {
             for tile in tiles {
-                list.tile(pyramid, &placement, &tile, paint.pixel_grid);
+                list.tile(pyramid, &placement, &tile, paint);
             }
         }
         if let Some(over) = paint.over.as_ref().filter(|over| over.opacity > 0.0)
@@ -250,7 +252,7 @@ impl List<'_> {
         self.push(Kind::Checkerboard, quad, None);
     }
 
-    fn tile(&mut self, pyramid: &Pyramid, placement: &Placement, tile: &SeenTile, pixel_grid: bool) {
+    fn tile(&mut self, pyramid: &Pyramid, placement: &Placement, tile: &SeenTile, paint: &CanvasPaint) {
         let (Some(texture), level) = (&tile.texture, usize::from(tile.key.level)) else { return };
         let Some(rect) = rect([tile.across.from, tile.across.to], [tile.down.from, tile.down.to]) else { return };
         let scale = placement.scale_of(level);
@@ -261,9 +263,9 @@ impl List<'_> {
             texel_at: [texel(0, tile.across.from, left), texel(1, tile.down.from, top)],
             texel_step: [(1.0 / scale) as f32; 2],
             // A coarser level that stands in is drawn smoothly: its pixels are not the picture's.
-            sharpness: if level == 0 { scale.max(1.0) as f32 } else { 1.0 },
+            sharpness: if level == 0 && !paint.soft { scale.max(1.0) as f32 } else { 1.0 },
             spread: ((1.0 / scale - 1.0) / 2.0).clamp(0.0, 0.5) as f32,
-            grid: if pixel_grid && level == 0 { (scale - 7.0).clamp(0.0, 1.0) as f32 } else { 0.0 },
+            grid: if paint.pixel_grid && level == 0 { (scale - 7.0).clamp(0.0, 1.0) as f32 } else { 0.0 },
             ..self.quad
         };
         self.push(Kind::Tile, quad, Some(texture));

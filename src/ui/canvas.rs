@@ -18,6 +18,8 @@ pub struct Canvas {
     preview: Option<(Arc<Preview>, Arc<PreviewImage>)>,
 }
 
+/// Enlarged less than this a picture looks as its maker meant it; from here on its pixels are what is wanted.
+const SOFT_BELOW: f64 = 7.0;
 /// How far one notch of a mouse wheel zooms.
 const NOTCH: f64 = 1.2;
 
@@ -62,7 +64,16 @@ impl Canvas {
             run.and_then(|run| Some(Over { preview: self.ready(run.preview.as_ref()?), place: editor.run_place(run), opacity: 1.0 }));
         // Nothing is under a picture to come but paper.
         let checker = if base.is_some() { colours.checker } else { [colours.paper.to_array(); 2] };
-        let paint = CanvasPaint { origin: view.origin(), scale: view.scale(), size: view.image(), base, over, pixel_grid: true, checker };
+        let paint = CanvasPaint {
+            origin: view.origin(),
+            scale: view.scale(),
+            size: view.image(),
+            base,
+            over,
+            soft: view.scale() < SOFT_BELOW,
+            pixel_grid: true,
+            checker,
+        };
         ui.painter().add(paint.shape(rect));
     }
 

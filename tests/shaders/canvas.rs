@@ -10,7 +10,7 @@ use std::sync::Arc;
 const CHECKER: [[u8; 4]; 2] = [[40, 50, 60, 255], [200, 190, 180, 255]];
 
 fn paint(base: &Arc<Pyramid>, origin: [f64; 2], scale: f64) -> CanvasPaint {
-    CanvasPaint { origin, scale, size: base.size(), base: Some(base.clone()), over: None, pixel_grid: false, checker: CHECKER }
+    CanvasPaint { origin, scale, size: base.size(), base: Some(base.clone()), over: None, soft: false, pixel_grid: false, checker: CHECKER }
 }
 
 fn bytes(picture: &Picture) -> Vec<[u8; 4]> {
@@ -48,6 +48,16 @@ fn enlarged_pixels_are_exact_blocks() {
 #[test]
 fn the_far_end_of_a_long_picture_does_not_jitter_when_enlarged() {
     check_blocks(&picture(65_000, 2, noise), [300, 70], [-64_995 * 32, 3], 32);
+}
+
+/// Where it is asked for, an enlarged picture is interpolated: half way between two pixels is their mean.
+#[test]
+fn a_soft_picture_has_no_blocks() {
+    let from = picture(2, 1, |x, _| [if x == 0 { 40 } else { 200 }, 90, 90, 255]);
+    let base = pyramid(&from);
+    let frame = screen().settled([64, 32], &CanvasPaint { soft: true, ..paint(&base, [0.0, 0.0], 32.0) });
+    let (left, middle, right) = (frame.at(8, 16)[0], frame.at(32, 16)[0], frame.at(56, 16)[0]);
+    assert!(left <= 42 && right >= 198 && (117..=125).contains(&middle), "{left} {middle} {right}");
 }
 
 /// At scales that are not whole an edge of a block may be mixed, but only in the one pixel that it runs through.
@@ -165,7 +175,8 @@ fn a_preview_is_the_right_way_round_and_soft() {
         block: 1,
     };
     let over = Some(Over { preview: Arc::new(preview), place: [0.0, 0.0, 64.0, 64.0], opacity: 1.0 });
-    let paint = CanvasPaint { origin: [0.0; 2], scale: 1.0, size: [64, 64], base: None, over, pixel_grid: false, checker: CHECKER };
+    let paint =
+        CanvasPaint { origin: [0.0; 2], scale: 1.0, size: [64, 64], base: None, over, soft: false, pixel_grid: false, checker: CHECKER };
     let frame = screen().settled([64, 64], &paint);
     for (x, y) in [(0, 0), (63, 0), (0, 63), (63, 63)] {
         let [r, g, b, a] = frame.at(x, y);
