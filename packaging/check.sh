@@ -63,7 +63,8 @@ licences() {
         cargo install --locked --debug --version "$deny_version" --root "$tools" cargo-deny || return 1
     fi
     # Known weaknesses (advisories) need a database from the net, so they are not looked up here: cargo deny check advisories.
-    "$deny" --offline --all-features --config .deny.toml check licenses bans sources
+    cargo fetch --locked && # also what only other systems need
+        "$deny" --offline --all-features --config .deny.toml check licenses bans sources
 }
 deny_version=0.20.2
 
