@@ -2,13 +2,14 @@
 
 use crate::editor::{Action, Editor, Message, Settings, ThemeChoice};
 use crate::jobs::{Command, EngineBackend, Event, Jobs, yield_to_window};
-use crate::ui::{Surface, theme};
+use crate::ui::{Frames, Surface, theme};
 use crate::{places, render};
 use eframe::egui::{self, Key};
 use eframe::{CreationContext, NativeOptions, egui_wgpu, wgpu};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The picture of the first start.
 const WELCOME: &[u8] = include_bytes!("../assets/welcome.png");
@@ -64,6 +65,7 @@ pub struct App {
     /// Text from the clipboard, for the field that has the cursor.
     pasted: Option<String>,
     title: String,
+    frames: Frames,
 }
 
 impl App {
@@ -84,7 +86,8 @@ impl App {
         let (mut editor, commands) = Editor::new(settings, dice());
         editor.slow_screen = slow;
         editor.can_drop = std::env::var_os("WAYLAND_DISPLAY").is_none_or(|v| v.is_empty());
-        let mut app = Self { editor, jobs, surface: Surface::default(), theme: None, pasted: None, title: String::new() };
+        let mut app =
+            Self { editor, jobs, surface: Surface::default(), theme: None, pasted: None, title: String::new(), frames: Frames::new() };
         app.send(commands);
         if files.is_empty() {
             app.send(vec![Command::OpenBuiltIn { name: WELCOME_NAME, bytes: WELCOME }]);
@@ -126,6 +129,7 @@ impl App {
 
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
+        let start = Instant::now();
         self.listen(ctx);
         if self.theme != Some(self.editor.settings.theme) {
             self.theme = Some(self.editor.settings.theme);
@@ -136,15 +140,22 @@ impl eframe::App for App {
             ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
             self.title = title;
         }
+        self.frames.logic(start);
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        let start = Instant::now();
         for action in self.surface.show(ui, &self.editor) {
             self.act(action);
         }
         if ui.ctx().input_mut(|i| i.consume_key(egui::Modifiers::COMMAND, Key::Q)) {
             ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
         }
+        self.frames.drawn(start, self.editor.run.is_some());
+    }
+
+    fn on_exit(&mut self) {
+        self.frames.print();
     }
 
     /// The clipboard is read by a lane of ours, pictures and all; text fields still get what they expect.

@@ -3,6 +3,7 @@
 //! Architecture Invariant: no decision is made here and nothing is computed that takes time.
 
 mod canvas;
+mod frames;
 mod icons;
 mod inspector;
 mod notices;
@@ -10,6 +11,8 @@ mod prompt;
 mod shortcuts;
 pub mod theme;
 mod top;
+
+pub use frames::Frames;
 
 use crate::document::RevisionId;
 use crate::editor::{Action, Editor, Thumbnail};

@@ -12,9 +12,13 @@ use rayon::prelude::*;
 
 /// Up to so many rows go the way of dot products.
 const FEW_ROWS: usize = 8;
-/// Weight rows of one panel, and input rows of one task.
+/// Weight rows of one panel.
 const PANEL: usize = 256;
-const ROWS: usize = 1024;
+/// Input rows of one task, at least and at most.
+const ROWS: (usize, usize) = (64, 1024);
+/// Tasks that a product is cut into where its rows allow it: enough for every core, and not by the number of cores, so that
+/// the same sums are made everywhere.
+const TASKS: usize = 16;
 
 /// x · weightᵀ + bias.
 ///
@@ -142,15 +146,17 @@ fn multiply(x: Mat, weight: &Weight, bias: Option<&Tensor>, out: &Shared, at: us
         few_rows(x, &stored, bias, out, at, strides, n);
         return Ok(());
     }
-    let (panels, row_tasks) = (n.div_ceil(PANEL), x.rows.div_ceil(ROWS));
+    let panels = n.div_ceil(PANEL);
+    let run = x.rows.div_ceil(TASKS.div_ceil(panels)).clamp(ROWS.0, ROWS.1);
+    let row_tasks = x.rows.div_ceil(run);
     // One task takes a panel against a run of rows; a 16-bit panel is widened once and meets all rows.
     let split_rows = matches!(stored, Stored::F32(_));
     let tasks = if split_rows { panels * row_tasks } else { panels };
     (0..tasks).into_par_iter().for_each(|task| {
         let (panel, row_task) = if split_rows { (task / row_tasks, task % row_tasks) } else { (task, 0) };
-        let (from, row) = (panel * PANEL, row_task * ROWS);
+        let (from, row) = (panel * PANEL, row_task * run);
         let width = PANEL.min(n - from);
-        let rows = if split_rows { ROWS.min(x.rows - row) } else { x.rows };
+        let rows = if split_rows { run.min(x.rows - row) } else { x.rows };
         let mut wide = Scratch::new(if split_rows { 0 } else { width * k });
         let values: &[f32] = match &stored {
             Stored::F32(v) => &v[from * k..],
