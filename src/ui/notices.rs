@@ -38,7 +38,12 @@ impl Notices {
                     ui,
                     |ui| {
                         ui.horizontal_top(|ui| {
-                            ui.add_sized(vec2(310.0, 0.0), egui::Label::new(&notice.text).wrap().halign(egui::Align::LEFT));
+                            let words = egui::Layout::top_down(egui::Align::LEFT);
+                            ui.allocate_ui_with_layout(vec2(310.0, theme::BUTTON_HEIGHT), words, |ui| {
+                                ui.set_width(310.0);
+                                ui.add_space(6.0);
+                                ui.add(egui::Label::new(&notice.text).wrap());
+                            });
                             if icon_button(ui, Icon::Close, "Dismiss", "Dismiss", true).clicked() {
                                 actions.push(Action::DismissNotice(notice.id));
                             }
