@@ -6,6 +6,17 @@ use crate::jobs::JobId;
 use crate::recipe::ModelId;
 use std::path::PathBuf;
 
+/// What is new when a recipe is run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// Other tokens, the same noise.
+    Composition,
+    /// The same tokens, other noise: nothing is written, only painted.
+    Finish,
+    /// The painting from the step that is looked at, with the guidance of the settings.
+    FromStep,
+}
+
 /// Everything that the window can ask of the editor.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -18,8 +29,24 @@ pub enum Action {
     Export,
     /// Make or edit with the present settings; waits where a job is running.
     Run,
-    /// Stop the running job.
+    /// Escape: stop the running job; where something is painted already, ask first whether to keep it.
     Cancel,
+    /// Stop it and keep what is painted so far.
+    StopAndKeep,
+    /// Stop it and keep nothing.
+    Discard,
+    /// Not to stop after all.
+    GoOn,
+    /// Run the picture's recipe again with something changed.
+    Again(Again),
+    /// Look at a step of the picture's painting.
+    Scrub(Option<usize>),
+    /// Look at the candidate that many places further.
+    Candidate(isize),
+    /// The candidate that is looked at is the one.
+    Accept,
+    /// One place forward in the queue.
+    Sooner(JobId),
     /// Take a job out of the queue.
     Drop(JobId),
     SetMode(Mode),

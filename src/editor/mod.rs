@@ -7,9 +7,10 @@
 mod action;
 mod run;
 mod settings;
+mod steps;
 mod view;
 
-pub use action::Action;
+pub use action::{Action, Again};
 pub use run::{Past, Run, Waiting};
 pub use settings::{Settings, ThemeChoice};
 pub use view::View;
@@ -18,8 +19,8 @@ pub use crate::jobs::{PREVIEW_BLOCK, Preview, Stage, Thumbnail};
 
 use crate::document::{Document, Origin, Revision, RevisionId};
 use crate::imaging::{ENDINGS, Format, Picture, Pyramid};
-use crate::jobs::{Command, Ending, Event, Job, JobId, ModelFacts};
-use crate::recipe::{ModelId, Recipe, Sampling, Size};
+use crate::jobs::{Command, Ending, Event, Job, JobId, Latents, ModelFacts, PreviewMap};
+use crate::recipe::{ModelId, Recipe, Sampling};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -131,6 +132,13 @@ pub struct Editor {
     pub can_drop: bool,
     /// Why the window is slow, where it is.
     pub slow_screen: Option<String>,
+    /// The step of a painting that is looked at.
+    pub scrubbed: Option<(usize, Arc<Preview>)>,
+    /// The latents after every step, of what models made.
+    paths: BTreeMap<RevisionId, Arc<[Latents]>>,
+    /// Latents to colours, for the model in use.
+    map: Option<Arc<PreviewMap>>,
+    candidates: Vec<RevisionId>,
     prompts: Vec<String>,
     recalled: Option<usize>,
     next_job: u64,
@@ -170,6 +178,10 @@ impl Editor {
             past: None,
             can_drop: true,
             slow_screen: None,
+            scrubbed: None,
+            paths: BTreeMap::new(),
+            map: None,
+            candidates: Vec::new(),
             prompts: Vec::new(),
             recalled: None,
             next_job: 1,
@@ -185,9 +197,13 @@ impl Editor {
     /// One step of the application.
     pub fn update(&mut self, message: Message) -> Vec<Command> {
         let mut commands = Vec::new();
+        let before = self.document.current().map(|r| r.id);
         match message {
             Message::Action(action) => self.act(action, &mut commands),
             Message::Event(event) => self.hear(event, &mut commands),
+        }
+        if before != self.document.current().map(|r| r.id) || self.run_on_canvas().is_some() {
+            self.scrubbed = None;
         }
         self.show(&mut commands);
         commands
@@ -208,12 +224,20 @@ impl Editor {
                 None => self.say(NoticeKind::Failed, "There is no picture to export yet: open one, or describe one and press Generate."),
             },
             Action::Run => self.submit(commands),
-            Action::Cancel => {
-                if let Some(run) = &mut self.run
-                    && !run.stopping
-                {
-                    run.stopping = true;
-                    commands.push(Command::Cancel(run.id));
+            Action::Cancel => match &mut self.run {
+                Some(run) if !run.stopping && run.has_painting() && !run.asked => run.asked = true,
+                _ => self.stop(commands, Command::Cancel),
+            },
+            Action::Discard => self.stop(commands, Command::Cancel),
+            Action::StopAndKeep => self.stop(commands, Command::FinishEarly),
+            Action::GoOn => self.run.iter_mut().for_each(|run| run.asked = false),
+            Action::Again(how) => self.again(how, commands),
+            Action::Scrub(step) => self.scrub(step),
+            Action::Candidate(by) => self.candidate(by),
+            Action::Accept => self.candidates.clear(),
+            Action::Sooner(id) => {
+                if let Some(at) = self.waiting.iter().position(|w| w.job.id == id).filter(|at| *at > 0) {
+                    self.waiting.swap(at, at - 1);
                 }
             }
             Action::Drop(id) => self.waiting.retain(|w| w.job.id != id),
@@ -273,10 +297,14 @@ impl Editor {
             Event::Progress { id, progress } => self.with_run(id, |run| run.progress = Some(progress)),
             Event::Palette { id, palette } => self.with_run(id, |run| run.palette = Some(palette)),
             Event::Blueprint { id, blueprint } => self.with_run(id, |run| run.blueprint = Some(blueprint)),
-            Event::Preview { id, preview } => self.with_run(id, |run| run.preview = Some(preview)),
+            Event::Preview { id, preview } => {
+                self.map = Some(preview.map.clone());
+                self.with_run(id, |run| run.preview = Some(preview));
+            }
             Event::Made { id, made, pyramid, thumbnail } => {
                 let Some(run) = self.run.as_mut().filter(|r| r.id == id) else { return };
                 run.preview = None;
+                run.asked = false;
                 let seconds = run.progress.map_or(0.0, |p| p.seconds);
                 let origin = Origin::Made { recipe: Box::new(made.recipe), tokens: made.tokens.into(), seconds };
                 let first = run.made.is_empty();
@@ -287,6 +315,7 @@ impl Editor {
                     run.looked_at = Some(revision);
                 }
                 self.screens.insert(revision, Screen { thumbnail, pyramid: Some(pyramid) });
+                self.keep_path(revision, made.path);
                 self.used.push_back(revision);
                 if first && stayed {
                     self.document.go(revision);
@@ -361,13 +390,21 @@ impl Editor {
         if self.document.current().is_some() { self.draft.mode } else { Mode::Generate }
     }
 
+    /// Ends the running job one way or the other.
+    fn stop(&mut self, commands: &mut Vec<Command>, how: impl Fn(JobId) -> Command) {
+        if let Some(run) = self.run.as_mut().filter(|run| !run.stopping) {
+            run.stopping = true;
+            run.asked = false;
+            commands.push(how(run.id));
+        }
+    }
+
     fn submit(&mut self, commands: &mut Vec<Command>) {
         let mode = match self.ready() {
             Ok(mode) => mode,
             Err(why) => return self.say(NoticeKind::Failed, &why),
         };
-        let Some(Ok(facts)) = &self.model.facts else { return };
-        let size = Size { width: facts.side, height: facts.side };
+        let Some(size) = self.model_size() else { return };
         let source = if mode == Mode::Edit { self.document.current() } else { None };
         let prompt = self.draft.prompt.trim().to_owned();
         let recipe = Recipe {
@@ -382,6 +419,8 @@ impl Editor {
             recipe,
             reference: source.map(|r| r.picture.clone()),
             variations: self.draft.variations,
+            tokens: None,
+            path: Vec::new(),
             device: self.settings.device,
         };
         self.next_job += 1;
@@ -411,6 +450,7 @@ impl Editor {
             looked_at: self.document.current().map(|r| r.id),
             size,
             stopping: false,
+            asked: false,
             progress: None,
             palette: None,
             blueprint: None,
@@ -422,6 +462,7 @@ impl Editor {
 
     fn finished(&mut self, id: JobId, ending: Ending, commands: &mut Vec<Command>) {
         let Some(run) = self.run.take_if(|r| r.id == id) else { return };
+        self.offer(&run);
         match ending {
             Ending::Done { seconds, device } => {
                 self.past = Some((self.model.id.clone(), run.mode, Past::of(&seconds, run.steps)));
@@ -492,6 +533,8 @@ impl Editor {
 
     fn set_model(&mut self, id: ModelId, commands: &mut Vec<Command>) {
         if id != self.model.id {
+            self.map = None;
+            self.scrubbed = None;
             self.draft.steps = usual_steps(&id);
         }
         self.settings.model = id.clone();

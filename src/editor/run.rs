@@ -21,6 +21,8 @@ pub struct Run {
     /// Of the pictures that it makes.
     pub size: Size,
     pub stopping: bool,
+    /// The person is asked whether to keep what is painted.
+    pub asked: bool,
     pub progress: Option<Progress>,
     pub palette: Option<Arc<Palette>>,
     pub blueprint: Option<Blueprint>,
@@ -70,6 +72,11 @@ impl Past {
 }
 
 impl Run {
+    /// Whether something is painted that could be kept.
+    pub fn has_painting(&self) -> bool {
+        self.preview.is_some()
+    }
+
     /// The share that is done of the present stage, 0 to 1.
     pub fn share(&self) -> f32 {
         self.progress.map_or(0.0, |p| if p.total == 0 { 0.0 } else { (p.done as f32 / p.total as f32).clamp(0.0, 1.0) })
@@ -119,6 +126,7 @@ mod tests {
             looked_at: None,
             size: Size { width: 1, height: 1 },
             stopping: false,
+            asked: false,
             progress: Some(Progress { stage: Stage::Blueprint, done: 10, total: 40, seconds: 1.0, variation: (0, 2) }),
             palette: None,
             blueprint: None,

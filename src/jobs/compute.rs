@@ -49,6 +49,8 @@ impl Backend for EngineBackend {
         let mut request = Request::new(job.recipe.clone());
         request.reference.clone_from(&job.reference);
         request.variations = job.variations;
+        request.tokens.clone_from(&job.tokens);
+        request.path.clone_from(&job.path);
         let outcome = engine.run(&request, observer).map_err(failure);
         if outcome.as_ref().is_err_and(|f| f.out_of_memory) {
             engine.unload();
@@ -126,6 +128,10 @@ impl Observer for ToWindow<'_> {
 
     fn wants_previews(&self) -> bool {
         true
+    }
+
+    fn is_enough(&self) -> bool {
+        self.cancel.is_enough()
     }
 
     fn is_cancelled(&self) -> bool {

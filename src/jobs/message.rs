@@ -1,6 +1,6 @@
 //! What the window asks for, and what it is told. Closed enums: nothing else passes between threads.
 
-use super::{Blueprint, DeviceChoice, Made, Palette, Preview, Progress, Stage};
+use super::{Blueprint, DeviceChoice, Latents, Made, Palette, Preview, Progress, Stage};
 use crate::document::RevisionId;
 use crate::imaging::{Format, Picture, Pyramid};
 use crate::recipe::{ModelId, Recipe};
@@ -19,6 +19,10 @@ pub struct Job {
     /// The picture to edit; without one a new picture is made.
     pub reference: Option<Picture>,
     pub variations: usize,
+    /// Tokens to go on with instead of writing a blueprint.
+    pub tokens: Option<Vec<u32>>,
+    /// Latents after the first steps, to go on behind.
+    pub path: Vec<Latents>,
     pub device: DeviceChoice,
 }
 
@@ -28,6 +32,8 @@ pub enum Command {
     /// Make pictures. Answered by `Started` … `Finished`.
     Submit(Box<Job>),
     Cancel(JobId),
+    /// Take what is painted so far for the picture: developed, recorded, and no further variation begun.
+    FinishEarly(JobId),
     /// Read what a model is, without loading it. Answered by `Model`.
     LookAt(ModelId),
     /// Read a picture file. Answered by `Opened`.
@@ -149,6 +155,8 @@ pub struct ModelFacts {
     pub side: u32,
     /// Sides of other pictures are multiples of this.
     pub multiple: u32,
+    /// Of the noise schedule.
+    pub shift: f32,
     /// Values in all its parts, and bytes on the disk.
     pub values: u64,
     pub bytes: u64,

@@ -18,7 +18,7 @@ mod storage;
 pub use compute::{Backend, EngineBackend, Failure};
 pub use message::{Command, Ending, Event, Job, JobId, ModelFacts, Thumbnail};
 // The words of messages that the pipeline made up.
-pub use crate::pipeline::{BLOCK as PREVIEW_BLOCK, Blueprint, DeviceChoice, Made, Palette, Preview, Progress, Stage};
+pub use crate::pipeline::{BLOCK as PREVIEW_BLOCK, Blueprint, DeviceChoice, Latents, Made, Palette, Preview, PreviewMap, Progress, Stage};
 pub use storage::SETTINGS_FILE;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
@@ -32,15 +32,27 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// Says that a job is to end. Read between tokens, steps and strips.
 #[derive(Clone, Debug, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
+pub struct CancelToken {
+    cancelled: Arc<AtomicBool>,
+    enough: Arc<AtomicBool>,
+}
 
 impl CancelToken {
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// What is painted so far is to be the picture.
+    pub fn finish_early(&self) {
+        self.enough.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_enough(&self) -> bool {
+        self.enough.load(Ordering::Relaxed)
     }
 
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.cancelled.load(Ordering::Relaxed)
     }
 }
 
@@ -119,6 +131,11 @@ impl Jobs {
             Command::Cancel(id) => {
                 if let Some(token) = self.tokens.get(&id) {
                     token.cancel();
+                }
+            }
+            Command::FinishEarly(id) => {
+                if let Some(token) = self.tokens.get(&id) {
+                    token.finish_early();
                 }
             }
             Command::AskOpen | Command::AskSave { .. } | Command::AskFolder => {

@@ -62,7 +62,12 @@ fn work(command: Command, clipboard: &mut Clipboard, up: &Up) {
             }
         }
         // These have lanes of their own.
-        Command::Submit(_) | Command::Cancel(_) | Command::AskOpen | Command::AskSave { .. } | Command::AskFolder => {}
+        Command::Submit(_)
+        | Command::Cancel(_)
+        | Command::FinishEarly(_)
+        | Command::AskOpen
+        | Command::AskSave { .. }
+        | Command::AskFolder => {}
     }
 }
 
@@ -120,6 +125,7 @@ fn look_at(model: &ModelId) -> Result<ModelFacts, String> {
         can_edit: checkpoint.can_edit().map_err(str::to_owned),
         side: checkpoint.configs.side() as u32,
         multiple: checkpoint.configs.vae.compression() as u32,
+        shift: checkpoint.configs.shift,
         values,
         bytes,
     })

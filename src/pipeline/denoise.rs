@@ -22,7 +22,9 @@ pub struct Inputs<'a> {
 
 /// Runs the Euler steps with guidance, the branches without and with the request side by side.
 ///
-/// Returns the latents after every step. Keys, values and times are computed once; `plain` computes them at every step.
+/// Returns the latents after every step, those that `request.path` brought along first: the painting goes on behind them.
+/// Where the observer has enough before the end, the last are what was predicted then.
+/// Keys, values and times are computed once; `plain` computes them at every step.
 ///
 /// # Shapes
 /// - returns one `(1, C, h, w)` f32 per step
@@ -60,9 +62,12 @@ pub fn denoise(
         watch.dump("dit.0.time.1", &both(&times.embedding(0)?)?)?;
     }
     let reference = reference.map(|r| r.to_dtype(dtype)).transpose()?;
-    let mut x = noise.to_dtype(DType::F32)?;
     let mut path = Vec::with_capacity(recipe.steps);
-    for step in 0..recipe.steps {
+    for latents in &request.path {
+        path.push(latents.to_tensor(noise.device())?);
+    }
+    let mut x = path.last().unwrap_or(noise).to_dtype(DType::F32)?;
+    for step in path.len()..recipe.steps {
         watch.pulse()?;
         let current = x.to_dtype(dtype)?;
         let input = match &reference {
@@ -90,12 +95,19 @@ pub fn denoise(
                 watch.dump(&format!("dit.{step}.{name}"), tensor)?;
             }
         }
+        let enough = watch.is_enough();
+        if enough {
+            x = predicted.clone();
+        }
         if let Some(map) = map {
             let latents = Latents::from_tensor(&predicted)?;
             watch.preview(Preview { step: step + 1, steps: recipe.steps, latents, map: map.clone() });
         }
         path.push(x.clone());
         watch.step(Stage::Denoise, step + 1, recipe.steps);
+        if enough {
+            break;
+        }
     }
     watch.finish(Stage::Denoise);
     Ok(path)

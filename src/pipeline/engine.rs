@@ -165,6 +165,9 @@ impl Engine {
             made.push(Made { picture, recipe, tokens, path });
             self.release(&[Part::Decoder]);
             watch.made(&made[made.len() - 1]);
+            if watch.is_enough() {
+                break;
+            }
         }
         Ok(())
     }
@@ -218,6 +221,16 @@ impl Engine {
                 size.1,
                 size.0
             )));
+        }
+        if !request.path.is_empty() {
+            let fits = |l: &Latents| {
+                (l.channels, l.width, l.height) == (configs.vae.latent_channels, size.0, size.1)
+                    && l.values.len() == values
+                    && l.values.iter().all(|v| v.is_finite())
+            };
+            if request.path.len() >= recipe.steps || request.variations != 1 || !request.path.iter().all(fits) {
+                return setting("the steps that were made before do not fit this run".to_owned());
+            }
         }
         Ok(size)
     }

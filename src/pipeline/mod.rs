@@ -167,6 +167,11 @@ pub trait Observer {
         false
     }
 
+    /// Asked between steps of the painting: once true, the picture as it is predicted then is the result.
+    fn is_enough(&self) -> bool {
+        false
+    }
+
     /// Where intermediate tensors go, if anywhere.
     fn dump(&mut self) -> Option<&mut Dump> {
         None
@@ -188,13 +193,15 @@ pub struct Request {
     pub tokens: Option<Vec<u32>>,
     /// Noise to begin with instead of drawing it: `(C, h, w)`.
     pub noise: Option<Vec<f32>>,
+    /// Latents after the first steps, made before: the painting goes on behind them. One variation only.
+    pub path: Vec<Latents>,
     /// Everything the long way, as the reference does it: for tests.
     pub plain: bool,
 }
 
 impl Request {
     pub fn new(recipe: Recipe) -> Self {
-        Self { recipe, reference: None, variations: 1, tokens: None, noise: None, plain: false }
+        Self { recipe, reference: None, variations: 1, tokens: None, noise: None, path: Vec::new(), plain: false }
     }
 }
 

@@ -50,6 +50,24 @@ impl Latents {
     }
 }
 
+impl Latents {
+    /// `(1, C, H, W)` f32 on a device.
+    ///
+    /// # Errors      the values are not as many as the sides say, or the device fails
+    pub fn to_tensor(&self, device: &Device) -> candle_core::Result<Tensor> {
+        Tensor::from_slice(&self.values, (1, self.channels, self.height, self.width), device)
+    }
+
+    /// What the transformer took for the finished picture at the step that led from these latents to `next`:
+    /// x0 = x - sigma · v, with v from the Euler step itself.
+    #[must_use]
+    pub fn predicted(&self, next: &Self, sigma: f32, sigma_next: f32) -> Self {
+        let along = sigma / (sigma_next - sigma);
+        let values = self.values.iter().zip(&next.values).map(|(x, n)| x - (n - x) * along).collect();
+        Self { values, ..*self }
+    }
+}
+
 impl PreviewMap {
     /// The picture that the map makes of latents, on the CPU; the window has the same as a shader.
     ///

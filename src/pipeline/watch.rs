@@ -54,6 +54,10 @@ impl<'a> Watch<'a> {
         self.observer.as_ref().is_some_and(|o| o.is_cancelled())
     }
 
+    pub fn is_enough(&self) -> bool {
+        self.observer.as_ref().is_some_and(|o| o.is_enough())
+    }
+
     pub fn wants_previews(&self) -> bool {
         self.observer.as_ref().is_some_and(|o| o.wants_previews())
     }

@@ -60,8 +60,13 @@ impl Canvas {
     fn picture(&mut self, ui: &Ui, rect: Rect, editor: &Editor, run: Option<&Run>, base: Option<Arc<Pyramid>>) {
         let colours = theme::colours(ui.style());
         let view = &editor.view;
-        let over =
-            run.and_then(|run| Some(Over { preview: self.ready(run.preview.as_ref()?), place: editor.run_place(run), opacity: 1.0 }));
+        let [width, height] = view.image().map(f64::from);
+        let over = match (run, &editor.scrubbed) {
+            (Some(run), _) => run.preview.as_ref().map(|preview| (preview, editor.run_place(run))),
+            (None, Some((_, preview))) => Some((preview, [0.0, 0.0, width, height])),
+            (None, None) => None,
+        };
+        let over = over.map(|(preview, place)| Over { preview: self.ready(preview), place, opacity: 1.0 });
         // Nothing is under a picture to come but paper.
         let checker = if base.is_some() { colours.checker } else { [colours.paper.to_array(); 2] };
         let paint = CanvasPaint {

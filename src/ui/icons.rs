@@ -21,6 +21,9 @@ pub enum Icon {
     Moon,
     Auto,
     Recipe,
+    Previous,
+    Next,
+    Sooner,
 }
 
 impl Icon {
@@ -111,6 +114,9 @@ impl Icon {
                     line(&[(x, 0.5 - h), (x, 0.5 + h)]);
                 }
             }
+            Self::Previous => line(&[(0.62, 0.18), (0.32, 0.5), (0.62, 0.82)]),
+            Self::Next => line(&[(0.38, 0.18), (0.68, 0.5), (0.38, 0.82)]),
+            Self::Sooner => line(&[(0.18, 0.62), (0.5, 0.32), (0.82, 0.62)]),
             Self::Recipe => {
                 painter.rect_stroke(Rect::from_min_max(p(0.16, 0.06), p(0.84, 0.94)), 0.08 * rect.width(), stroke, StrokeKind::Middle);
                 for y in [0.3, 0.5, 0.7] {

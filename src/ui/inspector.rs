@@ -3,7 +3,7 @@
 use super::icons::{Icon, icon_button};
 use super::{Thumbnails, theme};
 use crate::about;
-use crate::editor::{Action, Editor, MOST_STEPS, MOST_VARIATIONS};
+use crate::editor::{Action, Again, Editor, MOST_STEPS, MOST_VARIATIONS};
 use crate::recipe::ModelId;
 use eframe::egui::{
     self, Button, DragValue, Image, Rect, RichText, Role, ScrollArea, Sense, Slider, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, vec2,
@@ -141,6 +141,17 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
                 ui.add(egui::Label::new(RichText::new(line).small().color(colours.weak)).truncate());
             });
+        });
+        ui.horizontal(|ui| {
+            let composition = ui.button("New composition").on_hover_text("Write another blueprint and keep the noise of the painting");
+            if composition.clicked() {
+                actions.push(Action::Again(Again::Composition));
+            }
+            let finish =
+                ui.button("New finish").on_hover_text("Keep the blueprint and paint it with other noise: quicker, nothing is written");
+            if finish.clicked() {
+                actions.push(Action::Again(Again::Finish));
+            }
         });
     }
 }

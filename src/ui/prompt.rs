@@ -2,7 +2,7 @@
 
 use super::icons::{Icon, icon_button};
 use super::{shortcuts, theme};
-use crate::editor::{Action, Editor, Mode, Run, Stage};
+use crate::editor::{Action, Again, Editor, Mode, Run, Stage};
 use eframe::egui::{
     self, Align2, FontId, Id, Key, Modifiers, ProgressBar, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, TextEdit, Ui,
     WidgetInfo, vec2,
@@ -18,6 +18,7 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     ui.allocate_ui(row, |ui| {
         ui.set_min_size(row);
         match &editor.run {
+            Some(run) if run.asked => keep_or_discard(ui, actions),
             Some(run) => progress(ui, editor, run),
             None => modes(ui, editor, actions),
         }
@@ -27,6 +28,9 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             let colours = theme::colours(ui.style());
             ui.label(RichText::new("Next").small().color(colours.weak));
             ui.label(RichText::new(&waiting.job.recipe.prompt).small());
+            if icon_button(ui, Icon::Sooner, "Sooner", "One place forward", true).clicked() {
+                actions.push(Action::Sooner(waiting.job.id));
+            }
             if icon_button(ui, Icon::Close, "Remove from the queue", "Remove from the queue", true).clicked() {
                 actions.push(Action::Drop(waiting.job.id));
             }
@@ -52,6 +56,68 @@ fn modes(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
         let new = egui::Button::selectable(mode == Mode::Generate, "New picture");
         if ui.add(new).on_hover_text("Describe a new picture").clicked() {
             actions.push(Action::SetMode(Mode::Generate));
+        }
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if editor.candidates().is_empty() {
+                steps(ui, editor, actions);
+            } else {
+                candidates(ui, editor, actions);
+            }
+        });
+    });
+}
+
+/// Which of several results is the one.
+fn candidates(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
+    let (all, current) = (editor.candidates(), editor.document.current().map(|r| r.id));
+    if ui.button("Keep this one").on_hover_text("Enter. The others stay in the history.").clicked() {
+        actions.push(Action::Accept);
+    }
+    if icon_button(ui, Icon::Next, "Next candidate", "Next (→)", true).clicked() {
+        actions.push(Action::Candidate(1));
+    }
+    let at = all.iter().position(|c| Some(*c) == current).map_or_else(|| "–".to_owned(), |at| (at + 1).to_string());
+    ui.label(format!("Candidate {at} of {}", all.len()));
+    if icon_button(ui, Icon::Previous, "Previous candidate", "Previous (←)", true).clicked() {
+        actions.push(Action::Candidate(-1));
+    }
+}
+
+/// The painting's steps, and going on from one of them.
+fn steps(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
+    let count = editor.steps_to_scrub();
+    if count < 2 {
+        return;
+    }
+    let at = editor.scrubbed.as_ref().map_or(count, |(step, _)| *step);
+    let branch = egui::Button::new("Branch from here");
+    let tip = "Paint on from this step, with the guidance of the settings";
+    if ui.add_enabled(at < count, branch).on_hover_text(tip).clicked() {
+        actions.push(Action::Again(Again::FromStep));
+    }
+    let mut step = at;
+    let slider = egui::Slider::new(&mut step, 1..=count).show_value(false);
+    let response = ui.add(slider).on_hover_text("Look at the steps of this painting");
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("Step of the painting"));
+    if response.changed() {
+        actions.push(Action::Scrub((step < count).then_some(step)));
+    }
+    let colours = theme::colours(ui.style());
+    ui.label(RichText::new(format!("Step {at} of {count}")).small().color(colours.weak));
+}
+
+/// Asked on the way out of a painting; it goes on meanwhile.
+fn keep_or_discard(ui: &mut Ui, actions: &mut Vec<Action>) {
+    ui.horizontal(|ui| {
+        ui.label("Stop. Keep what is painted so far?");
+        if ui.button("Keep (Enter)").on_hover_text("It is developed and comes into the history").clicked() {
+            actions.push(Action::StopAndKeep);
+        }
+        if ui.button("Discard (Esc)").clicked() {
+            actions.push(Action::Discard);
+        }
+        if ui.button("Go on").clicked() {
+            actions.push(Action::GoOn);
         }
     });
 }

@@ -43,10 +43,21 @@ pub fn read(ctx: &Context, editor: &Editor, typing: bool) -> Vec<Action> {
                     actions.push(action);
                 }
             }
+            if !editor.candidates().is_empty() {
+                let keys = [(Key::ArrowLeft, Action::Candidate(-1)), (Key::ArrowRight, Action::Candidate(1)), (Key::Enter, Action::Accept)];
+                for (key, action) in keys {
+                    if input.consume_key(Modifiers::NONE, key) {
+                        actions.push(action);
+                    }
+                }
+            }
             let before = input.key_down(Key::Backslash);
             if before != editor.shows_before {
                 actions.push(Action::ShowBefore(before));
             }
+        }
+        if editor.run.as_ref().is_some_and(|run| run.asked) && input.consume_key(Modifiers::NONE, Key::Enter) {
+            actions.push(Action::StopAndKeep);
         }
         if input.key_pressed(Key::Escape) && editor.ask.is_some() {
             actions.push(Action::CancelAnswer);

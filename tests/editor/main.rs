@@ -3,16 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use pentimento::document::{Origin, RevisionId};
-use pentimento::editor::{Action, Editor, Message, Mode, NoticeKind, Question, Settings};
+use pentimento::editor::{Action, Again, Editor, Message, Mode, NoticeKind, Question, Settings};
 use pentimento::imaging::{Picture, Pyramid};
-use pentimento::jobs::{Command, Ending, Event, Job, JobId, Made, ModelFacts, Progress, Stage, Thumbnail};
+use pentimento::jobs::{Command, Ending, Event, Job, JobId, Latents, Made, ModelFacts, Preview, PreviewMap, Progress, Stage, Thumbnail};
 use pentimento::recipe::ModelId;
 use proptest::prelude::*;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 fn facts() -> ModelFacts {
-    ModelFacts { can_generate: Ok(()), can_edit: Ok(()), side: 128, multiple: 16, values: 9_500_000, bytes: 19_000_000 }
+    ModelFacts { can_generate: Ok(()), can_edit: Ok(()), side: 128, multiple: 16, shift: 1.0, values: 9_500_000, bytes: 19_000_000 }
 }
 
 fn picture(w: u32, h: u32, level: u8) -> Picture {
@@ -213,6 +213,109 @@ fn where_the_system_has_no_dialogs_the_window_asks() {
     event(&mut e, Event::Opened { name: "q.png".to_owned(), result: Err("the file is empty".to_owned()) });
     assert!(!e.is_opening());
     assert!(e.notices.last().unwrap().text.contains("q.png cannot be opened: the file is empty."));
+}
+
+/// A result with a painting of so many steps, whose latents go down to 0 by one a step.
+fn painted(job: &Job, steps: u8) -> Event {
+    let latents = |v: u8| Latents { channels: 1, height: 1, width: 1, values: vec![f32::from(v)] };
+    let Event::Made { id, mut made, pyramid, thumbnail } = made(job, 0) else { unreachable!() };
+    made.path = (0..steps).rev().map(latents).collect();
+    Event::Made { id, made, pyramid, thumbnail }
+}
+
+fn preview(id: JobId) -> Event {
+    let latents = Latents { channels: 1, height: 1, width: 1, values: vec![0.0] };
+    let map = PreviewMap { channels: 1, weights: vec![0.0; 2 * 3 * 16] };
+    Event::Preview { id, preview: Arc::new(Preview { step: 1, steps: 8, latents, map: Arc::new(map) }) }
+}
+
+#[test]
+fn steps_can_be_looked_at_and_gone_on_from() {
+    let mut e = editor();
+    event(&mut e, opened("a.png", picture(10, 10, 1)));
+    let root = current(&e);
+    act(&mut e, Action::SetPrompt("blue".to_owned()));
+    act(&mut e, Action::SetSteps(8));
+    let first = job(act(&mut e, Action::Run));
+    event(&mut e, preview(first.id));
+    event(&mut e, painted(&first, 8));
+    event(&mut e, done(first.id));
+    assert_eq!(e.steps_to_scrub(), 7);
+    act(&mut e, Action::Scrub(Some(4)));
+    // x goes from 4 to 3 while sigma goes from 4/8 to 3/8: all of it would be gone at sigma 0.
+    let (step, shown) = e.scrubbed.clone().unwrap();
+    assert_eq!((step, shown.latents.values[0]), (4, 0.0));
+    act(&mut e, Action::SetGuidance(5.0));
+    let branch = job(act(&mut e, Action::Again(Again::FromStep)));
+    assert_eq!((branch.path.len(), branch.path[3].values[0], branch.recipe.guidance), (4, 4.0, 5.0));
+    assert_eq!((branch.tokens.as_deref(), branch.recipe.seed), (Some(&[1, 2][..]), first.recipe.seed));
+    event(&mut e, painted(&branch, 8));
+    event(&mut e, done(branch.id));
+    assert_eq!(e.document.current().unwrap().parent, Some(root), "beside the first, not under it");
+    act(&mut e, Action::Scrub(Some(2)));
+    act(&mut e, Action::Undo);
+    assert!(e.scrubbed.is_none() && e.steps_to_scrub() == 0);
+}
+
+#[test]
+fn two_dice() {
+    let mut e = editor();
+    act(&mut e, Action::SetPrompt("a fox".to_owned()));
+    let first = job(act(&mut e, Action::Run));
+    event(&mut e, made(&first, 0));
+    event(&mut e, done(first.id));
+    let finish = job(act(&mut e, Action::Again(Again::Finish)));
+    assert_eq!((finish.tokens.as_deref(), finish.recipe.seed), (Some(&[1, 2][..]), first.recipe.seed));
+    assert_ne!(finish.recipe.noise_seed(), first.recipe.noise_seed());
+    event(&mut e, done(finish.id));
+    let composition = job(act(&mut e, Action::Again(Again::Composition)));
+    assert!(composition.tokens.is_none() && composition.recipe.seed != first.recipe.seed);
+    assert_eq!(composition.recipe.noise_seed(), first.recipe.noise_seed());
+}
+
+#[test]
+fn candidates_are_chosen_from_and_all_stay() {
+    let mut e = editor();
+    act(&mut e, Action::SetPrompt("a fox".to_owned()));
+    act(&mut e, Action::SetVariations(3));
+    let job = job(act(&mut e, Action::Run));
+    for n in 0..3 {
+        event(&mut e, made(&job, n));
+    }
+    event(&mut e, done(job.id));
+    assert_eq!(e.candidates().len(), 3);
+    act(&mut e, Action::Candidate(-1));
+    assert_eq!(current(&e), RevisionId(2));
+    act(&mut e, Action::Accept);
+    assert!(e.candidates().is_empty() && e.document.revisions().len() == 3);
+}
+
+#[test]
+fn escape_asks_before_a_painting_is_lost() {
+    let mut e = editor();
+    act(&mut e, Action::SetPrompt("a fox".to_owned()));
+    let job = job(act(&mut e, Action::Run));
+    event(&mut e, preview(job.id));
+    assert!(act(&mut e, Action::Cancel).is_empty());
+    assert!(e.run.as_ref().unwrap().asked);
+    act(&mut e, Action::GoOn);
+    assert!(act(&mut e, Action::Cancel).is_empty());
+    assert!(matches!(act(&mut e, Action::StopAndKeep)[..], [Command::FinishEarly(id)] if id == job.id));
+    event(&mut e, made(&job, 0));
+    event(&mut e, done(job.id));
+    assert_eq!(e.document.revisions().len(), 1);
+}
+
+#[test]
+fn the_queue_can_be_put_in_another_order() {
+    let mut e = editor();
+    for prompt in ["one", "two", "three"] {
+        act(&mut e, Action::SetPrompt(prompt.to_owned()));
+        act(&mut e, Action::Run);
+    }
+    let three = e.waiting[1].job.id;
+    act(&mut e, Action::Sooner(three));
+    assert_eq!(e.waiting[0].job.recipe.prompt, "three");
 }
 
 #[test]

@@ -273,6 +273,59 @@ fn the_embedded_model_makes_the_same_pictures() {
 }
 
 #[test]
+fn a_painting_goes_on_from_any_step() {
+    let mut engine = Engine::open(&ModelId::Nano, &settings()).unwrap();
+    let mut request = Request::new(Recipe { steps: 6, seed: 4, ..Recipe::new(ModelId::Nano, "a fox in the snow") });
+    let made = |outcome: Outcome| if let Outcome::Done { mut made, .. } = outcome { made.remove(0) } else { panic!("cancelled") };
+    let whole = made(engine.run(&request, &mut ()).unwrap());
+    request.tokens = Some(whole.tokens.clone());
+    for done in [1, 5] {
+        request.path = whole.path[..done].to_vec();
+        let again = made(engine.run(&request, &mut ()).unwrap());
+        assert_eq!((again.path, again.picture), (whole.path.clone(), whole.picture.clone()), "from step {done}");
+    }
+    request.path.clone_from(&whole.path);
+    assert!(engine.run(&request, &mut ()).is_err(), "nothing is left to paint");
+}
+
+/// Has enough after some steps, and keeps what it was shown.
+#[derive(Default)]
+struct Enough(Vec<pipeline::Preview>);
+
+impl Observer for Enough {
+    fn preview(&mut self, preview: pipeline::Preview) {
+        self.0.push(preview);
+    }
+
+    fn wants_previews(&self) -> bool {
+        true
+    }
+
+    fn is_enough(&self) -> bool {
+        self.0.len() >= 3
+    }
+}
+
+#[test]
+fn what_is_enough_is_the_picture_as_it_was_predicted() {
+    let mut engine = Engine::open(&ModelId::Nano, &settings()).unwrap();
+    let request = Request { variations: 2, ..Request::new(Recipe { steps: 8, ..Recipe::new(ModelId::Nano, "a castle at night") }) };
+    let mut observer = Enough::default();
+    let Outcome::Done { made, .. } = engine.run(&request, &mut observer).unwrap() else { panic!("cancelled") };
+    assert_eq!((made.len(), made[0].path.len()), (1, 4), "one step more than was seen, and no second picture");
+    assert_eq!(made[0].path[3], observer.0[3].latents);
+    // The predictions that were shown follow from the latents alone.
+    let path = &made[0].path;
+    for step in 1..3 {
+        let sigma = |after: usize| 1.0 - after as f32 / 8.0;
+        let told = path[step - 1].predicted(&path[step], sigma(step), sigma(step + 1));
+        let shown = &observer.0[step].latents;
+        let worst = told.values.iter().zip(&shown.values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst < 1e-3, "step {step}: {worst}");
+    }
+}
+
+#[test]
 fn canary_one_nudged_weight_is_noticed() {
     let wrong = check("tiny-words", |weights| {
         let values = &mut weights.get_mut("model.sana.transformer_blocks.1.attn1.to_v.weight").unwrap().1;

@@ -76,7 +76,15 @@ fn bench() -> Bench {
 
 fn job(id: u64, prompt: &str, steps: usize, variations: usize) -> Command {
     let recipe = Recipe { steps, ..Recipe::new(ModelId::Nano, prompt) };
-    Command::Submit(Box::new(Job { id: JobId(id), recipe, reference: None, variations, device: DeviceChoice::default() }))
+    Command::Submit(Box::new(Job {
+        id: JobId(id),
+        recipe,
+        reference: None,
+        variations,
+        tokens: None,
+        path: vec![],
+        device: DeviceChoice::default(),
+    }))
 }
 
 impl Bench {

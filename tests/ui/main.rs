@@ -26,7 +26,15 @@ struct Window {
 impl Window {
     fn new() -> Self {
         let (mut editor, commands) = Editor::new(Settings::default(), 3);
-        let facts = ModelFacts { can_generate: Ok(()), can_edit: Ok(()), side: 128, multiple: 16, values: 9_500_000, bytes: 19_000_000 };
+        let facts = ModelFacts {
+            can_generate: Ok(()),
+            can_edit: Ok(()),
+            side: 128,
+            multiple: 16,
+            shift: 1.0,
+            values: 9_500_000,
+            bytes: 19_000_000,
+        };
         editor.update(Message::Event(Event::Model { model: ModelId::Nano, facts: Ok(facts) }));
         Self { editor, surface: Surface::default(), commands }
     }

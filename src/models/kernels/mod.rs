@@ -3,7 +3,7 @@
 //! Every public function takes tensors on any device. On the CPU in f32 it runs our kernel; anywhere else it runs
 //! its `*_plain` twin, which is made of ordinary candle operations. The tests of each file hold the two together.
 //!
-//! The kernels are plain loops: [`simd`] compiles them for the best instruction set that the processor has, rayon
+//! The kernels are plain loops: `simd!` compiles them for the best instruction set that the processor has, rayon
 //! spreads them over the cores, and the `gemm` crate multiplies the matrices. `unsafe` stands in `matrix.rs` only.
 
 /// Runs a loop compiled for the best instruction set of this processor.
