@@ -67,6 +67,12 @@ pub enum Action {
     Go(RevisionId),
     Undo,
     Redo,
+    /// The split view of this picture and the one it was made from, or back to one picture.
+    ToggleCompare,
+    /// The split view of this picture and another.
+    CompareWith(RevisionId),
+    /// Where the split is, as a share of the picture's width.
+    Split(f64),
     /// While true, the picture that this one was made from is shown.
     ShowBefore(bool),
     /// Take prompt and settings of the revision that is looked at.

@@ -5,12 +5,14 @@
 //! Architecture Invariant: no egui, no thread, no file, no clock. The same messages give the same state.
 
 mod action;
+mod compare;
 mod run;
 mod settings;
 mod steps;
 mod view;
 
 pub use action::{Action, Again};
+pub use compare::Compare;
 pub use run::{Past, Run, Waiting};
 pub use settings::{Settings, ThemeChoice};
 pub use view::View;
@@ -125,6 +127,8 @@ pub struct Editor {
     pub notices: Vec<Notice>,
     pub ask: Option<Ask>,
     pub shows_before: bool,
+    /// The split view, where there is one.
+    pub compare: Option<Compare>,
     /// Where the last job ran.
     pub device: Option<String>,
     pub past: Option<(ModelId, Mode, Past)>,
@@ -174,6 +178,7 @@ impl Editor {
             notices: Vec::new(),
             ask: None,
             shows_before: false,
+            compare: None,
             device: None,
             past: None,
             can_drop: true,
@@ -204,6 +209,7 @@ impl Editor {
         }
         if before != self.document.current().map(|r| r.id) || self.run_on_canvas().is_some() {
             self.scrubbed = None;
+            self.compare = None;
         }
         self.show(&mut commands);
         commands
@@ -270,6 +276,9 @@ impl Editor {
                 self.document.redo();
             }
             Action::ShowBefore(on) => self.shows_before = on,
+            Action::ToggleCompare => self.toggle_compare(),
+            Action::CompareWith(id) => self.compare_with(id),
+            Action::Split(at) => self.compare.iter_mut().filter(|_| at.is_finite()).for_each(|c| c.split = at.clamp(0.0, 1.0)),
             Action::TakeRecipe => self.take_recipe(commands),
             Action::Viewport(size) => self.view.set_viewport(size),
             Action::Zoom(factor, at) => self.view.zoom(factor, at),
@@ -636,6 +645,14 @@ impl Editor {
             let size = [run.size.width, run.size.height];
             self.view.set_image(size);
             return;
+        }
+        if let Some((id, picture)) = self.compared().map(|r| (r.id, r.picture.clone()))
+            && !self.used.contains(&id)
+        {
+            self.used.push_front(id);
+            if self.screens.get(&id).is_some_and(|s| s.pyramid.is_none()) {
+                commands.push(Command::Prepare { revision: id, picture });
+            }
         }
         let Some(shown) = self.shown() else { return };
         let (id, picture) = (shown.id, shown.picture.clone());

@@ -2,7 +2,8 @@
 
 use super::theme;
 use crate::about;
-use crate::editor::{Action, Editor, Mode, PREVIEW_BLOCK, Preview, Run, Stage};
+use crate::document::Revision;
+use crate::editor::{Action, Compare, Editor, Mode, PREVIEW_BLOCK, Preview, Run, Stage};
 use crate::imaging::Pyramid;
 use crate::render::{CanvasPaint, Over, PreviewImage};
 use eframe::egui::{
@@ -30,7 +31,7 @@ impl Canvas {
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, describe(editor)));
         let per_point = f64::from(ui.ctx().pixels_per_point());
         actions.push(Action::Viewport([f64::from(rect.width()) * per_point, f64::from(rect.height()) * per_point]));
-        Self::navigate(ui, rect, &response, per_point, actions);
+        Self::navigate(ui, rect, editor, &response, per_point, actions);
         let colours = theme::colours(ui.style());
         ui.painter().rect_filled(rect, 0.0, colours.canvas);
         let run = editor.run_on_canvas();
@@ -43,6 +44,10 @@ impl Canvas {
             return response;
         }
         self.picture(ui, rect, editor, run, base);
+        let compared = editor.compared().filter(|_| run.is_none());
+        if let (Some(other), Some(compare)) = (compared, editor.compare) {
+            split(ui, rect, editor, other, compare, per_point);
+        }
         if let Some(run) = run {
             let at = on_screen(editor, rect, per_point, editor.run_place(run));
             match run.preview {
@@ -102,9 +107,23 @@ impl Canvas {
         image
     }
 
-    fn navigate(ui: &Ui, rect: Rect, response: &Response, per_point: f64, actions: &mut Vec<Action>) {
+    fn navigate(ui: &Ui, rect: Rect, editor: &Editor, response: &Response, per_point: f64, actions: &mut Vec<Action>) {
         let screen = |at: egui::Pos2| [f64::from(at.x - rect.left()) * per_point, f64::from(at.y - rect.top()) * per_point];
-        if response.dragged_by(PointerButton::Primary) || response.dragged_by(PointerButton::Middle) {
+        let split = editor.compare.map(|c| {
+            let [x, _] = editor.view.origin();
+            let width = f64::from(editor.view.image()[0]) * editor.view.scale();
+            (rect.left() + ((x + width * c.split) / per_point) as f32, x, width)
+        });
+        let pressed = ui.input(|i| i.pointer.press_origin());
+        let grabbed = split.filter(|(at, ..)| {
+            pressed.is_some_and(|p| (p.x - at).abs() < 12.0) || ui.memory(|m| m.data.get_temp(grab_id()).unwrap_or(false))
+        });
+        let holds = grabbed.is_some() && response.dragged_by(PointerButton::Primary);
+        ui.memory_mut(|m| m.data.insert_temp(grab_id(), holds));
+        if let (true, Some((_, x, width)), Some(at)) = (holds, grabbed, response.interact_pointer_pos()) {
+            actions.push(Action::Split((screen(at)[0] - x) / width));
+            ui.ctx().set_cursor_icon(CursorIcon::ResizeHorizontal);
+        } else if response.dragged_by(PointerButton::Primary) || response.dragged_by(PointerButton::Middle) {
             let by = response.drag_delta();
             if by != egui::Vec2::ZERO {
                 actions.push(Action::Pan([f64::from(by.x) * per_point, f64::from(by.y) * per_point]));
@@ -150,6 +169,36 @@ fn on_screen(editor: &Editor, rect: Rect, per_point: f64, [x, y, w, h]: [f64; 4]
     Rect::from_min_max(point(x, y), point(x + w, y + h))
 }
 
+/// The other picture on the left of the split, and the line between.
+fn split(ui: &Ui, rect: Rect, editor: &Editor, other: &Revision, compare: Compare, per_point: f64) {
+    let colours = theme::colours(ui.style());
+    let [width, height] = editor.view.image().map(f64::from);
+    let whole = on_screen(editor, rect, per_point, [0.0, 0.0, width, height]);
+    let x = whole.left() + whole.width() * compare.split as f32;
+    let left = Rect::from_min_max(whole.min, pos2(x, whole.bottom())).intersect(rect);
+    let Some(base) = editor.screens.get(&other.id).and_then(|s| s.pyramid.clone()) else { return };
+    let ([px, py, pw, _], scale, origin) = (editor.place_of(other), editor.view.scale(), editor.view.origin());
+    let own = scale * pw / f64::from(other.picture.width());
+    let paint = CanvasPaint {
+        origin: [origin[0] + px * scale, origin[1] + py * scale],
+        scale: own,
+        size: base.size(),
+        base: Some(base),
+        over: None,
+        soft: own < SOFT_BELOW,
+        pixel_grid: false,
+        checker: colours.checker,
+    };
+    let painter = ui.painter().with_clip_rect(left);
+    painter.rect_filled(left, 0.0, colours.canvas);
+    painter.add(paint.shape(rect));
+    let painter = ui.painter().with_clip_rect(rect);
+    painter.line_segment([pos2(x, whole.top()), pos2(x, whole.bottom())], Stroke::new(2.0, colours.accent));
+    let knob = pos2(x, rect.center().y.clamp(whole.top(), whole.bottom()));
+    painter.circle(knob, 10.0, colours.panel, Stroke::new(2.0, colours.accent));
+    chip(ui, whole.left_top().max(rect.min) + vec2(10.0, 10.0), "Before");
+}
+
 /// The tokens as they are written, each a cell in the colour of its meaning.
 fn blueprint(ui: &Ui, clip: Rect, at: Rect, run: &Run) {
     let colours = theme::colours(ui.style());
@@ -181,6 +230,11 @@ fn blueprint(ui: &Ui, clip: Rect, at: Rect, run: &Run) {
         };
         painter.rect_filled(place, round, colour);
     }
+}
+
+/// Remembers that the split is being dragged.
+fn grab_id() -> egui::Id {
+    egui::Id::unique("split is dragged")
 }
 
 fn chip(ui: &Ui, at: egui::Pos2, words: &str) {

@@ -24,6 +24,7 @@ pub enum Icon {
     Previous,
     Next,
     Sooner,
+    Compare,
 }
 
 impl Icon {
@@ -116,6 +117,12 @@ impl Icon {
             }
             Self::Previous => line(&[(0.62, 0.18), (0.32, 0.5), (0.62, 0.82)]),
             Self::Next => line(&[(0.38, 0.18), (0.68, 0.5), (0.38, 0.82)]),
+            Self::Compare => {
+                painter.rect_stroke(Rect::from_min_max(p(0.06, 0.16), p(0.94, 0.84)), 0.08 * rect.width(), stroke, StrokeKind::Middle);
+                line(&[(0.5, 0.04), (0.5, 0.96)]);
+                line(&[(0.66, 0.5), (0.8, 0.5)]);
+                line(&[(0.2, 0.5), (0.34, 0.5)]);
+            }
             Self::Sooner => line(&[(0.18, 0.62), (0.5, 0.32), (0.82, 0.62)]),
             Self::Recipe => {
                 painter.rect_stroke(Rect::from_min_max(p(0.16, 0.06), p(0.84, 0.94)), 0.08 * rect.width(), stroke, StrokeKind::Middle);

@@ -193,7 +193,8 @@ fn history(ui: &mut Ui, editor: &Editor, thumbnails: &mut Thumbnails, actions: &
                         ui.painter().rect_stroke(rect, f32::from(theme::ROUND), line, StrokeKind::Inside);
                     }
                     if response.clicked() {
-                        actions.push(Action::Go(revision.id));
+                        let with = ui.input(|i| i.modifiers.shift);
+                        actions.push(if with { Action::CompareWith(revision.id) } else { Action::Go(revision.id) });
                     }
                     response.on_hover_ui(|ui| {
                         ui.label(revision.title());

@@ -51,6 +51,9 @@ pub fn read(ctx: &Context, editor: &Editor, typing: bool) -> Vec<Action> {
                     }
                 }
             }
+            if input.consume_key(Modifiers::NONE, Key::V) {
+                actions.push(Action::ToggleCompare);
+            }
             let before = input.key_down(Key::Backslash);
             if before != editor.shows_before {
                 actions.push(Action::ShowBefore(before));

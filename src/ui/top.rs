@@ -31,6 +31,12 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
         {
             actions.push(Action::Redo);
         }
+        let compared = editor.compare.is_some();
+        let can = compared || editor.document.can_undo();
+        let tip = "This picture beside the one it was made from (V). For another, click it in the history with Shift. Hold \\ to see what was before.";
+        if icon_button(ui, Icon::Compare, if compared { "End the comparison" } else { "Compare" }, tip, can).clicked() {
+            actions.push(Action::ToggleCompare);
+        }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.add_space(4.0);
             let (icon, name, next) = match editor.settings.theme {

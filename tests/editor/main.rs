@@ -258,6 +258,31 @@ fn steps_can_be_looked_at_and_gone_on_from() {
 }
 
 #[test]
+fn any_two_pictures_are_compared_in_one_place() {
+    let mut e = editor();
+    event(&mut e, opened("a.png", picture(300, 200, 1)));
+    let a = current(&e);
+    act(&mut e, Action::ToggleCompare);
+    assert!(e.compare.is_none(), "it was made from nothing");
+    act(&mut e, Action::SetPrompt("x".to_owned()));
+    let first = job(act(&mut e, Action::Run));
+    event(&mut e, made(&first, 0));
+    event(&mut e, done(first.id));
+    act(&mut e, Action::ToggleCompare);
+    act(&mut e, Action::Split(1.7));
+    assert_eq!((e.compared().unwrap().id, e.compare.unwrap().split), (a, 1.0));
+    // The result is 128 pixels square and shows the middle 200 of 300.
+    let place = e.place_of(e.compared().unwrap());
+    assert_eq!(place, [-32.0, 0.0, 192.0, 128.0]);
+    event(&mut e, opened("b.png", picture(20, 20, 2)));
+    assert!(e.compare.is_none());
+    act(&mut e, Action::CompareWith(a));
+    assert_eq!(e.compared().unwrap().id, a);
+    act(&mut e, Action::ToggleCompare);
+    assert!(e.compare.is_none());
+}
+
+#[test]
 fn two_dice() {
     let mut e = editor();
     act(&mut e, Action::SetPrompt("a fox".to_owned()));
