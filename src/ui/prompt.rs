@@ -103,7 +103,7 @@ fn steps(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
         actions.push(Action::Scrub((step < count).then_some(step)));
     }
     let colours = theme::colours(ui.style());
-    ui.label(RichText::new(format!("Step {at} of {count}")).small().color(colours.weak));
+    ui.label(RichText::new(format!("Step {} of {}", at + 1, count + 1)).small().color(colours.weak));
 }
 
 /// Asked on the way out of a painting; it goes on meanwhile.
