@@ -130,6 +130,7 @@ impl Engine {
         let written = self.write(&prompt_ids, request, watch)?;
         self.release(&[Part::LanguageModel]);
         let variations = written.len();
+        let mut reconstruction = None;
         for (v, Written { tokens, hidden }) in written.into_iter().enumerate() {
             watch.variation = (v, variations);
             let recipe = request.recipe.variation(v as u64);
@@ -160,9 +161,13 @@ impl Engine {
             // 7. The picture.
             self.load(&[Part::Decoder], watch)?;
             let last = &path[path.len() - 1];
-            let picture = decode::decode(loaded(&self.parts.decoder)?, &configs, last, self.arithmetic(), request, watch)?;
+            let decoder = loaded(&self.parts.decoder)?;
+            let picture = decode::decode(decoder, &configs, last, self.arithmetic(), request, watch)?;
+            if let (true, None, Some(latents)) = (request.reconstruct, &reconstruction, &reference) {
+                reconstruction = Some(decode::decode(decoder, &configs, latents, self.arithmetic(), request, watch)?);
+            }
             let path = path.iter().map(Latents::from_tensor).collect::<candle_core::Result<_>>()?;
-            made.push(Made { picture, recipe, tokens, path });
+            made.push(Made { picture, recipe, tokens, path, reconstruction: reconstruction.clone() });
             self.release(&[Part::Decoder]);
             watch.made(&made[made.len() - 1]);
             if watch.is_enough() {
@@ -245,7 +250,7 @@ impl Engine {
         };
         let configs = self.checkpoint.configs.clone();
         let dtype = self.arithmetic();
-        let encodes = configs.cross || configs.noise;
+        let encodes = configs.cross || configs.noise || request.reconstruct;
         self.load(if encodes { &[Part::VisionTower, Part::Encoder] } else { &[Part::VisionTower] }, watch)?;
         watch.start(Stage::Vision, 2);
         let pixels = prepare::vision_pixels(picture, configs.input_size)?.to_device(&self.device)?;

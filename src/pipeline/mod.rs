@@ -195,13 +195,15 @@ pub struct Request {
     pub noise: Option<Vec<f32>>,
     /// Latents after the first steps, made before: the painting goes on behind them. One variation only.
     pub path: Vec<Latents>,
+    /// Also develop the reference as the autoencoder knows it, so that its own error can be told from the edit.
+    pub reconstruct: bool,
     /// Everything the long way, as the reference does it: for tests.
     pub plain: bool,
 }
 
 impl Request {
     pub fn new(recipe: Recipe) -> Self {
-        Self { recipe, reference: None, variations: 1, tokens: None, noise: None, path: Vec::new(), plain: false }
+        Self { recipe, reference: None, variations: 1, tokens: None, noise: None, path: Vec::new(), reconstruct: false, plain: false }
     }
 }
 
@@ -215,6 +217,8 @@ pub struct Made {
     pub tokens: Vec<u32>,
     /// The latents after every step.
     pub path: Vec<Latents>,
+    /// The reference, encoded and developed again, where that was asked for.
+    pub reconstruction: Option<Picture>,
 }
 
 /// How a run ended, when it did not fail.

@@ -29,7 +29,13 @@ fn opened(name: &str, picture: Picture) -> Event {
 }
 
 fn made(job: &Job, nth: u64) -> Event {
-    let made = Made { picture: picture(128, 128, nth as u8), recipe: job.recipe.variation(nth), tokens: vec![1, 2], path: vec![] };
+    let made = Made {
+        picture: picture(128, 128, nth as u8),
+        recipe: job.recipe.variation(nth),
+        tokens: vec![1, 2],
+        path: vec![],
+        reconstruction: None,
+    };
     let (pyramid, thumbnail) = screen(&made.picture);
     Event::Made { id: job.id, made: Box::new(made), pyramid, thumbnail }
 }

@@ -288,6 +288,27 @@ fn a_painting_goes_on_from_any_step() {
     assert!(engine.run(&request, &mut ()).is_err(), "nothing is left to paint");
 }
 
+#[test]
+fn the_reference_is_developed_again_and_nothing_else_changes() {
+    let mut engine = Engine::open(&ModelId::Nano, &settings()).unwrap();
+    let reference = imaging::decode(include_bytes!("../../assets/welcome.png")).unwrap();
+    let recipe = Recipe { steps: 3, ..Recipe::new(ModelId::Nano, "make it darker") };
+    let request = Request { reference: Some(reference), reconstruct: true, variations: 2, ..Request::new(recipe) };
+    let made = |outcome: Outcome| if let Outcome::Done { made, .. } = outcome { made } else { panic!("cancelled") };
+    let with = made(engine.run(&request, &mut ()).unwrap());
+    let without = made(engine.run(&Request { reconstruct: false, ..request.clone() }, &mut ()).unwrap());
+    for (with, without) in with.iter().zip(&without) {
+        assert_eq!(with.picture, without.picture);
+        assert!(without.reconstruction.is_none());
+    }
+    // It is the picture that went in, as well as this autoencoder can: 20 dB and more.
+    let back = with[1].reconstruction.as_ref().unwrap().to_rgb8();
+    let rgb = request.reference.as_ref().unwrap().to_rgb8();
+    let seen = imaging::resize_rgb(&rgb, (640, 640), (128, 128), imaging::Filter::Bilinear);
+    let error = back.iter().zip(&seen).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>() / seen.len() as f64;
+    assert!(10.0 * (255.0 * 255.0 / error).log10() > 20.0, "{error}");
+}
+
 /// Has enough after some steps, and keeps what it was shown.
 #[derive(Default)]
 struct Enough(Vec<pipeline::Preview>);

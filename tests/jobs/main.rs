@@ -41,7 +41,7 @@ impl Backend for Fake {
                 observer.progress(&progress);
             }
             let picture = Picture::from_rgb8(2, 1, &[1, 2, 3, 4, 5, 6]).unwrap();
-            made.push(Made { picture, recipe: job.recipe.variation(v as u64), tokens: vec![7], path: vec![] });
+            made.push(Made { picture, recipe: job.recipe.variation(v as u64), tokens: vec![7], path: vec![], reconstruction: None });
             observer.made(&made[v]);
         }
         Ok(Outcome::Done { made, seconds: vec![(Stage::Denoise, 1.0)] })
