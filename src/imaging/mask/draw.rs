@@ -38,8 +38,9 @@ impl Mask {
     /// picture, a pixel's middle at one half; they may lie outside. A dot is a segment from a point to itself.
     pub fn stroke(&mut self, from: [f32; 2], to: [f32; 2], brush: Brush) -> Rect {
         let radius = f64::from(brush.diameter.clamp(1.0, 20_000.0)) / 2.0;
-        let [x0, y0, x1, y1] = [from[0], from[1], to[0], to[1]].map(f64::from);
-        if ![x0, y0, x1, y1].iter().all(|v| v.is_finite()) {
+        // Far beyond any picture 32 bits would not do.
+        let [x0, y0, x1, y1] = [from[0], from[1], to[0], to[1]].map(|v| f64::from(v).clamp(-1e6, 1e6));
+        if [x0, y0, x1, y1].iter().any(|v| v.is_nan()) {
             return Rect::default();
         }
         let soft = (radius * (1.0 - f64::from(brush.hardness.clamp(0.0, 1.0)))).max(0.5);
@@ -50,11 +51,14 @@ impl Mask {
         let length2 = dx * dx + dy * dy;
         let width = outer - (radius - soft).max(0.0);
         let mode = brush.mode;
-        let value = |px: f64, py: f64| {
-            let along = if length2 > 0.0 { (((px - x0) * dx + (py - y0) * dy) / length2).clamp(0.0, 1.0) } else { 0.0 };
-            let distance = (px - x0 - along * dx).hypot(py - y0 - along * dy);
-            let t = ((outer - distance) / width).clamp(0.0, 1.0);
-            (t * t * (3.0 - 2.0 * t) * 255.0).round() as u8
+        // One root for each pixel, in 32 bits about the segment's own end, so that the loop is wide.
+        let [dx32, dy32, outer32, inverse] = [dx, dy, outer, 1.0 / width].map(|v| v as f32);
+        let per_length2 = if length2 > 0.0 { (1.0 / length2) as f32 } else { 0.0 };
+        let value = |px: f32, py: f32| {
+            let along = ((px * dx32 + py * dy32) * per_length2).clamp(0.0, 1.0);
+            let (away_x, away_y) = (px - along * dx32, py - along * dy32);
+            let t = ((outer32 - (away_x * away_x + away_y * away_y).sqrt()) * inverse).clamp(0.0, 1.0);
+            (t * t * (3.0 - 2.0 * t) * 255.0 + 0.5) as u8
         };
         self.change_where(
             rect,
@@ -66,8 +70,9 @@ impl Mask {
                 distance <= outer + f64::from(tile.width).hypot(f64::from(tile.height)) / 2.0
             },
             |x, y, row| {
+                let (px, py) = ((f64::from(x) + 0.5 - x0) as f32, (f64::from(y) + 0.5 - y0) as f32);
                 for (i, old) in row.iter_mut().enumerate() {
-                    *old = mode.apply(*old, value(f64::from(x + i as u32) + 0.5, f64::from(y) + 0.5));
+                    *old = mode.apply(*old, value(px + i as f32, py));
                 }
             },
         );
@@ -104,14 +109,14 @@ impl Mask {
         let (mut next, mut active): (usize, Vec<Edge>) = (0, Vec::new());
         let mut row = vec![0u8; rect.width as usize];
         // Changes of coverage from one pixel to the next, and what single pixels have besides.
-        let (mut steps, mut single) = (vec![0f64; rect.width as usize + 1], vec![0f64; rect.width as usize]);
+        let (mut steps, mut single) = (vec![0i32; rect.width as usize + 1], vec![0f32; rect.width as usize]);
         for y in rect.top..rect.bottom() {
             while next < edges.len() && edges[next].top < f64::from(y + 1) {
                 active.push(edges[next]);
                 next += 1;
             }
             active.retain(|edge| edge.bottom > f64::from(y));
-            steps.fill(0.0);
+            steps.fill(0);
             single.fill(0.0);
             for line in 0..LINES {
                 let at = f64::from(y) + (f64::from(line) + 0.5) / f64::from(LINES);
@@ -127,10 +132,10 @@ impl Mask {
                     }
                 }
             }
-            let mut sum = 0.0;
+            let mut sum = 0;
             for ((out, step), single) in row.iter_mut().zip(&steps).zip(&single) {
                 sum += step;
-                *out = ((sum + single) / f64::from(LINES) * 255.0).round().clamp(0.0, 255.0) as u8;
+                *out = ((sum as f32 + single) * (255.0 / LINES as f32) + 0.5) as u8;
             }
             if row.iter().any(|v| *v > 0) {
                 self.change(Rect { top: y, height: 1, ..rect }, |x, _, to| {
@@ -186,20 +191,20 @@ impl Edge {
 }
 
 /// Adds a piece of a line from `from` to `to`, in pixels from the left.
-fn span(from: f64, to: f64, steps: &mut [f64], single: &mut [f64]) {
+fn span(from: f64, to: f64, steps: &mut [i32], single: &mut [f32]) {
     let (first, last) = (from as usize, to as usize);
     if to <= from || first >= single.len() {
         return;
     }
     if first == last {
-        single[first] += to - from;
+        single[first] += (to - from) as f32;
         return;
     }
-    single[first] += first as f64 + 1.0 - from;
-    steps[first + 1] += 1.0;
-    steps[last] -= 1.0;
+    single[first] += (first as f64 + 1.0 - from) as f32;
+    steps[first + 1] += 1;
+    steps[last] -= 1;
     if last < single.len() {
-        single[last] += to - last as f64;
+        single[last] += (to - last as f64) as f32;
     }
 }
 
