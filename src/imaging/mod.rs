@@ -1,13 +1,29 @@
-//! Pixels on the CPU: pictures, their files, and resampling. No tensor and no window is known here.
+//! Pixels on the CPU: pictures, their files, resampling, selections, and edits that leave all other pixels alone. No tensor
+//! and no window is known here.
 
+mod blend;
 mod codec;
+mod compare;
+mod context;
+mod light;
+mod mask;
 mod picture;
+mod preserve;
 mod pyramid;
+mod rect;
+mod resample;
 mod resize;
+mod samples;
 
+pub use blend::{Blend, blend};
 pub use codec::{ENDINGS, Format, decode, encode, open, save};
+pub use compare::{Difference, compare, heat_map, psnr};
+pub use context::{ContextBox, back_to_full, crop_to_model, mask_to_model};
+pub use mask::{Brush, Mask, Mode, Patch};
 pub use picture::{Picture, Pixels};
+pub use preserve::{Preserved, preserve};
 pub use pyramid::{Level, Pyramid, TILE};
+pub use rect::Rect;
 pub use resize::{Filter, resize_rgb};
 
 use std::path::PathBuf;
@@ -38,6 +54,8 @@ pub enum Error {
     UnknownEnding(String),
     #[error("{count} values do not make {width} x {height} pixels")]
     WrongCount { width: u32, height: u32, count: usize },
+    #[error("the sizes differ: {} x {} and {} x {}", left[0], left[1], right[0], right[1])]
+    SizesDiffer { left: [u32; 2], right: [u32; 2] },
 }
 
 impl Error {
