@@ -28,8 +28,8 @@ pub enum Error {
     #[error("the project can be looked at but not changed, since its file or its folder is write-protected: {}", path.display())]
     NotWritable { path: PathBuf },
     #[error(
-        "a crash left the project in the middle of writing, and its folder is write-protected; \
-         copy it to another folder together with the file that ends in -journal: {}",
+        "a crash left the project in the middle of writing, and only who may write can put that right; \
+         open it for writing, or copy it first, together with the file that ends in -journal, to where that can be done: {}",
         path.display()
     )]
     Unfinished { path: PathBuf },

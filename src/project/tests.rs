@@ -67,3 +67,19 @@ fn what_is_used_twice_is_kept_once_and_swept_when_nobody_needs_it() {
     assert_eq!(blobs(&project), 1);
     assert_eq!(project.document(0).unwrap().next(), RevisionId(3), "ids are not given again");
 }
+
+#[test]
+fn what_is_pruned_makes_room_on_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pentimento");
+    let mut project = Project::create(&path, &Document::default(), &BTreeMap::new(), &State::default()).unwrap();
+    let before = fs::metadata(&path).unwrap().len();
+    let mut document = Document::default();
+    let noise: Vec<u8> = (0..300 * 300 * 3u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let id = document.record(None, Origin::Pasted, Picture::from_rgb8(300, 300, &noise).unwrap());
+    project.record(document.revision(id).unwrap(), None).unwrap();
+    assert!(fs::metadata(&path).unwrap().len() > before + 100_000);
+    project.prune(&[id]).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().len(), before);
+    project.check().unwrap();
+}

@@ -1,9 +1,9 @@
 //! A program that is killed while it writes: whatever it had reported as kept is there afterwards.
 
-use crate::{Dice, PLENTY, made, noise, steps};
+use crate::{Dice, PLENTY, assert_sentence, made, noise, steps};
 use pentimento::document::{Document, RevisionId};
 use pentimento::imaging::Picture;
-use pentimento::project::{Project, State};
+use pentimento::project::{Error, Project, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -61,7 +61,7 @@ fn nothing_that_was_kept_is_lost_when_the_program_is_killed() {
     let path = folder.path().join("a.pentimento");
     drop(Project::create(&path, &Document::default(), &BTreeMap::new(), &State::default()).unwrap());
     let (mut kept, mut pruning, mut pruned) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    let (mut journals, mut dice) = (0, Dice(std::process::id().into()));
+    let (mut journals, mut unfinished, mut dice) = (0, 0, Dice(std::process::id().into()));
     let mut round = 0;
     while round < ROUNDS || kept.len() < FEW && round < 5 * ROUNDS {
         round += 1;
@@ -91,7 +91,18 @@ fn nothing_that_was_kept_is_lost_when_the_program_is_killed() {
                 _ => prompt = Some(id),
             }
         }
-        journals += u32::from(folder.path().join("a.pentimento-journal").exists());
+        if folder.path().join("a.pentimento-journal").exists() {
+            journals += 1;
+            // Who only looks cannot put right what is half written, and says so.
+            match Project::open_read_only(&path) {
+                Ok(project) => project.check().unwrap(),
+                Err(error) => {
+                    assert!(matches!(error, Error::Unfinished { .. }), "round {round}: {error}");
+                    assert_sentence(&error);
+                    unfinished += 1;
+                }
+            }
+        }
         let project = Project::open(&path).unwrap_or_else(|e| panic!("round {round}: {e}"));
         project.check().unwrap_or_else(|e| panic!("round {round}: {e}"));
         let document = project.document(PLENTY).unwrap_or_else(|e| panic!("round {round}: {e}"));
@@ -107,6 +118,10 @@ fn nothing_that_was_kept_is_lost_when_the_program_is_killed() {
         let words = project.state().unwrap().prompt.parse().unwrap_or(0);
         assert!(prompt.is_none_or(|p: RevisionId| words >= p.0), "round {round}");
     }
-    println!("{} revisions kept, {} pruned, {journals} of {round} kills in the middle of writing", kept.len(), pruned.len());
+    println!(
+        "{} revisions kept, {} pruned, {journals} of {round} kills in the middle of writing, {unfinished} half written",
+        kept.len(),
+        pruned.len()
+    );
     assert!(kept.len() >= FEW && journals > 0, "{} kept, {journals} journals", kept.len());
 }
