@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod models;
 pub mod pipeline;
 pub mod places;
+pub mod project;
 pub mod recipe;
 #[cfg(feature = "gui")]
 pub mod render;

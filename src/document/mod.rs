@@ -1,13 +1,22 @@
 //! What the user is making, in memory: pictures, and which came from which.
 //!
 //! A result costs seconds and has no inverse, so undo moves a pointer through a tree of results and nothing is ever
-//! overwritten. A result is recorded under the revision that its job *started from*, wherever the user is by then.
+//! overwritten. A result is recorded under the revision that its job *started from*, wherever the user is by then. Nothing
+//! goes away by itself; what a person prunes was shown to them before.
 //!
-//! Architecture Invariant: pure. No file, thread, model or window.
+//! Architecture Invariant: pure. No file, thread, clock, model or window.
+
+mod restore;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+pub use restore::{Damage, Saved};
+pub use steps::Steps;
 
 use crate::imaging::Picture;
 use crate::recipe::Recipe;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A revision's name in its document; never given twice.
@@ -26,21 +35,28 @@ pub enum Origin {
 }
 
 /// A picture and where it came from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Revision {
     pub id: RevisionId,
     pub parent: Option<RevisionId>,
     pub origin: Origin,
     pub picture: Picture,
+    /// Seconds since 1970 in universal time; 0 where nobody said.
+    pub made_at: i64,
+    /// How it was painted, where a model did.
+    pub steps: Option<Steps>,
+    /// What a person calls it.
+    pub name: Option<String>,
+    pub starred: bool,
 }
 
 impl Revision {
-    /// A name for a person: the prompt, or the file's name.
+    /// A name for a person: the one that they gave, the prompt, or the file's name.
     pub fn title(&self) -> &str {
-        match &self.origin {
-            Origin::Opened { name } => name,
-            Origin::Pasted => "Pasted picture",
-            Origin::Made { recipe, .. } => &recipe.prompt,
+        match (&self.name, &self.origin) {
+            (Some(name), _) | (None, Origin::Opened { name }) => name,
+            (None, Origin::Pasted) => "Pasted picture",
+            (None, Origin::Made { recipe, .. }) => &recipe.prompt,
         }
     }
 
@@ -51,23 +67,61 @@ impl Revision {
             Origin::Opened { .. } | Origin::Pasted => None,
         }
     }
+
+    /// How long the model took.
+    pub fn seconds(&self) -> Option<f64> {
+        match &self.origin {
+            Origin::Made { seconds, .. } => Some(*seconds),
+            Origin::Opened { .. } | Origin::Pasted => None,
+        }
+    }
+
+    /// Whether every word (in lower case) is in its name, its prompt or its file's name.
+    fn has_words(&self, words: &[String]) -> bool {
+        let own = match &self.origin {
+            Origin::Opened { name } => name,
+            Origin::Pasted => "Pasted picture",
+            Origin::Made { recipe, .. } => &recipe.prompt,
+        };
+        let text = format!("{}\n{own}", self.name.as_deref().unwrap_or_default()).to_lowercase();
+        words.iter().all(|word| text.contains(word.as_str()))
+    }
 }
 
 /// All revisions, and the one that is looked at.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Document {
     revisions: Vec<Revision>,
     current: Option<RevisionId>,
     /// Where redo goes from a revision: the child that was last made or last left by undo.
     last_child: BTreeMap<RevisionId, RevisionId>,
+    /// The id that the next revision gets.
+    next: u32,
 }
 
 impl Document {
-    /// Adds a picture under the revision that it was made from, and leaves the user where they are.
+    /// [`Self::record_at`] where the time does not matter and no steps are kept.
     pub fn record(&mut self, parent: Option<RevisionId>, origin: Origin, picture: Picture) -> RevisionId {
+        self.record_at(parent, origin, picture, 0, None)
+    }
+
+    /// Adds a picture under the revision that it was made from, and leaves the user where they are. Where that revision has
+    /// been pruned in the meantime, the picture begins a tree of its own.
+    ///
+    /// - `made_at`: seconds since 1970 in universal time
+    /// - `steps`: how it was painted
+    pub fn record_at(
+        &mut self,
+        parent: Option<RevisionId>,
+        origin: Origin,
+        picture: Picture,
+        made_at: i64,
+        steps: Option<Steps>,
+    ) -> RevisionId {
         let parent = parent.filter(|p| self.revision(*p).is_some());
-        let id = RevisionId(self.revisions.last().map_or(0, |r| r.id.0 + 1));
-        self.revisions.push(Revision { id, parent, origin, picture });
+        let id = RevisionId(self.next);
+        self.next += 1;
+        self.revisions.push(Revision { id, parent, origin, picture, made_at, steps, name: None, starred: false });
         if let Some(parent) = parent {
             self.last_child.insert(parent, id);
         }
@@ -118,65 +172,81 @@ impl Document {
     }
 
     pub fn revision(&self, id: RevisionId) -> Option<&Revision> {
-        self.revisions.binary_search_by_key(&id, |r| r.id).ok().map(|at| &self.revisions[at])
+        self.place(id).map(|at| &self.revisions[at])
     }
 
     /// All of them, oldest first.
     pub fn revisions(&self) -> &[Revision] {
         &self.revisions
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn dot() -> Picture {
-        Picture::from_rgb8(1, 1, &[1, 2, 3]).unwrap()
+    /// What was made from a revision, or with `None` what began a tree, oldest first.
+    pub fn children(&self, parent: Option<RevisionId>) -> impl Iterator<Item = &Revision> {
+        self.revisions.iter().filter(move |r| r.parent == parent)
     }
 
-    fn opened(document: &mut Document, parent: Option<RevisionId>) -> RevisionId {
-        document.record(parent, Origin::Pasted, dot())
+    /// From the beginning of its tree down to a revision; empty where there is none of this name.
+    pub fn path_to(&self, id: RevisionId) -> Vec<RevisionId> {
+        let mut path: Vec<_> = std::iter::successors(self.revision(id), |r| self.revision(r.parent?)).map(|r| r.id).collect();
+        path.reverse();
+        path
     }
 
-    #[test]
-    fn a_result_lands_under_its_start_and_redo_follows_the_way_back() {
-        let mut d = Document::default();
-        let root = opened(&mut d, None);
-        assert!(d.go(root) && !d.undo());
-        let a = opened(&mut d, Some(root));
-        d.go(a);
-        let late = opened(&mut d, Some(root)); // its job had started from the root
-        assert_eq!(d.current().unwrap().id, a);
-        assert_eq!(d.revision(late).unwrap().parent, Some(root));
-        assert!(d.undo() && d.redo());
-        assert_eq!(d.current().unwrap().id, a, "redo goes back to where undo came from");
-        d.undo();
-        let newest = opened(&mut d, Some(root));
-        d.redo();
-        assert_eq!(d.current().unwrap().id, newest, "or to what was made since");
-        assert!(!d.go(RevisionId(99)));
+    /// Gives a revision a name of its own; an empty one takes the name away. False where there is no such revision.
+    pub fn rename(&mut self, id: RevisionId, name: &str) -> bool {
+        let Some(at) = self.place(id) else { return false };
+        let name = name.trim();
+        self.revisions[at].name = (!name.is_empty()).then(|| name.to_owned());
+        true
     }
 
-    proptest! {
-        #[test]
-        fn the_tree_holds_together(steps in prop::collection::vec((0u8..4, 0u32..12), 0..80)) {
-            let mut d = Document::default();
-            for (what, n) in steps {
-                let count = d.revisions().len();
-                match what {
-                    0 => { opened(&mut d, (n > 2).then_some(RevisionId(n))); prop_assert_eq!(d.revisions().len(), count + 1); }
-                    1 => { d.go(RevisionId(n)); }
-                    2 => { let before = d.current().map(|r| r.id); if d.undo() { prop_assert!(d.redo()); prop_assert_eq!(d.current().map(|r| r.id), before); d.undo(); } }
-                    _ => { let before = d.current().map(|r| r.id); if d.redo() { prop_assert!(d.undo()); prop_assert_eq!(d.current().map(|r| r.id), before); d.redo(); } }
-                }
-                prop_assert!(d.revisions().len() >= count, "nothing is lost");
-                for r in d.revisions() {
-                    prop_assert!(r.parent.is_none_or(|p| p < r.id && d.revision(p).is_some()));
-                }
-                prop_assert!(d.current().is_none_or(|c| d.revision(c.id).is_some()));
+    /// Marks a revision with a star, or takes it away; false where there is no such revision.
+    pub fn star(&mut self, id: RevisionId, starred: bool) -> bool {
+        let Some(at) = self.place(id) else { return false };
+        self.revisions[at].starred = starred;
+        true
+    }
+
+    /// What [`Self::prune`] would take away: a revision and all that was made from it, oldest first. `None` where that may
+    /// not go, since the current revision is among it, or where there is no such revision.
+    pub fn would_prune(&self, id: RevisionId) -> Option<Vec<RevisionId>> {
+        self.revision(id)?;
+        let mut gone = BTreeSet::from([id]);
+        // Parents stand before their children.
+        for revision in &self.revisions {
+            if revision.parent.is_some_and(|p| gone.contains(&p)) {
+                gone.insert(revision.id);
             }
         }
+        let keeps_current = self.current.is_none_or(|c| !gone.contains(&c));
+        keeps_current.then(|| gone.into_iter().collect())
+    }
+
+    /// Takes a revision and all that was made from it away for good, and tells what went; ask first, with
+    /// [`Self::would_prune`]. `None`, and nothing happens, where that is `None`.
+    pub fn prune(&mut self, id: RevisionId) -> Option<Vec<RevisionId>> {
+        let gone = self.would_prune(id)?;
+        let parent = self.revision(id).and_then(|r| r.parent);
+        let stays = |id: &RevisionId| gone.binary_search(id).is_err();
+        self.revisions.retain(|r| stays(&r.id));
+        self.last_child.retain(|from, to| stays(from) && stays(to));
+        // Redo goes to what is now the newest.
+        if let Some(parent) = parent
+            && !self.last_child.contains_key(&parent)
+            && let Some(child) = self.children(Some(parent)).last().map(|r| r.id)
+        {
+            self.last_child.insert(parent, child);
+        }
+        Some(gone)
+    }
+
+    /// Revisions that have every word of a query in their name, prompt or file's name, newest first. Case does not matter.
+    pub fn search<'a>(&'a self, query: &str) -> impl Iterator<Item = &'a Revision> + use<'a> {
+        let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
+        self.revisions.iter().rev().filter(move |r| r.has_words(&words))
+    }
+
+    fn place(&self, id: RevisionId) -> Option<usize> {
+        self.revisions.binary_search_by_key(&id, |r| r.id).ok()
     }
 }

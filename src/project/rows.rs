@@ -1,0 +1,277 @@
+//! Revisions as rows, and back. What is read here may have been written by a stranger.
+
+use super::{Error, Result, blobs};
+use crate::document::{Origin, Revision, RevisionId, Steps};
+use crate::imaging::{self, Format, MAX_PIXELS, MAX_SIDE, Picture};
+use crate::recipe::{ModelId, Recipe};
+use half::f16;
+use rusqlite::{Connection, Row, Transaction, params};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// The most latents of one revision, in bytes.
+const MOST_STEP_BYTES: u64 = 1 << 30;
+
+/// A revision made ready, so that the transaction that keeps it is short.
+pub(super) struct Ready<'a> {
+    revision: &'a Revision,
+    recipe: Option<String>,
+    png: Vec<u8>,
+    steps: Option<(u8, Vec<u8>)>,
+    thumbnail: Option<Vec<u8>>,
+}
+
+impl<'a> Ready<'a> {
+    /// # Errors      a picture, recipe or number of steps that could not be read back
+    pub(super) fn new(path: &Path, revision: &'a Revision, thumbnail: Option<&Picture>) -> Result<Self> {
+        let refused = |what: String| Error::Refused { path: path.to_owned(), what };
+        let png = |picture: &Picture| imaging::encode(picture, Format::Png).map_err(|e| refused(e.to_string()));
+        if !fits(revision.picture.width(), revision.picture.height()) {
+            return Err(refused(format!("a picture of {} x {} pixels", revision.picture.width(), revision.picture.height())));
+        }
+        let steps = revision.steps.as_ref().map(pack);
+        if steps.as_ref().is_some_and(|(_, bytes)| bytes.len() as u64 > MOST_STEP_BYTES) {
+            return Err(refused("more than a gigabyte of steps".to_owned()));
+        }
+        let recipe = revision.recipe().map(|r| write_recipe(r).ok_or_else(|| refused("a recipe with numbers that are none".to_owned())));
+        Ok(Self { revision, recipe: recipe.transpose()?, png: png(&revision.picture)?, steps, thumbnail: thumbnail.map(png).transpose()? })
+    }
+
+    pub(super) fn keep(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        let revision = self.revision;
+        let picture = blobs::put(transaction, &self.png)?;
+        let steps = self.steps.as_ref().map(|(_, bytes)| blobs::put(transaction, bytes)).transpose()?;
+        let (origin, file_name, tokens, seconds) = match &revision.origin {
+            Origin::Opened { name } => ("opened", Some(name), None, None),
+            Origin::Pasted => ("pasted", None, None, None),
+            Origin::Made { tokens, seconds, .. } => {
+                let tokens: Vec<u8> = tokens.iter().flat_map(|t| t.to_le_bytes()).collect();
+                ("made", None, Some(tokens), Some(if seconds.is_finite() { *seconds } else { 0.0 }))
+            }
+        };
+        let shape = revision.steps.as_ref();
+        transaction
+            .prepare_cached(
+                "INSERT INTO revision (id, parent, made_at, name, starred, origin, file_name, recipe, tokens, seconds, picture, width,
+                    height, bits, steps, step_count, step_bits, channels, latent_height, latent_width)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+            )?
+            .execute(params![
+                revision.id.0,
+                revision.parent.map(|p| p.0),
+                revision.made_at,
+                revision.name,
+                revision.starred,
+                origin,
+                file_name,
+                self.recipe,
+                tokens,
+                seconds,
+                picture,
+                revision.picture.width(),
+                revision.picture.height(),
+                revision.picture.bits(),
+                steps,
+                shape.map(|s| s.values().len() as i64),
+                self.steps.as_ref().map(|(bits, _)| *bits),
+                shape.map(Steps::channels),
+                shape.map(Steps::height),
+                shape.map(Steps::width),
+            ])?;
+        if let Some(png) = &self.thumbnail {
+            transaction.prepare_cached("INSERT INTO thumbnail (revision, png) VALUES (?1, ?2)")?.execute(params![revision.id.0, png])?;
+        }
+        Ok(())
+    }
+}
+
+fn fits(width: u32, height: u32) -> bool {
+    width > 0 && height > 0 && width <= MAX_SIDE && height <= MAX_SIDE && u64::from(width) * u64::from(height) <= MAX_PIXELS
+}
+
+/// As JSON that reads back. A folder's name that is no text loses its strange letters, rather than the picture being lost.
+fn write_recipe(recipe: &Recipe) -> Option<String> {
+    let text = serde_json::to_string(recipe).or_else(|_| {
+        let model = match &recipe.model {
+            ModelId::Folder(path) => ModelId::Folder(PathBuf::from(path.to_string_lossy().into_owned())),
+            ModelId::Nano => ModelId::Nano,
+        };
+        serde_json::to_string(&Recipe { model, ..recipe.clone() })
+    });
+    text.ok().filter(|text| serde_json::from_str::<Recipe>(text).is_ok())
+}
+
+/// In 16 bits where that loses nothing, else in 32.
+fn pack(steps: &Steps) -> (u8, Vec<u8>) {
+    let all = || steps.values().iter().flat_map(|v| v.iter().copied());
+    if all().all(|v| f16::from_f32(v).to_f32().to_bits() == v.to_bits()) {
+        (16, all().flat_map(|v| f16::from_f32(v).to_le_bytes()).collect())
+    } else {
+        (32, all().flat_map(f32::to_le_bytes).collect())
+    }
+}
+
+/// What a row says, before anything large is read.
+pub(super) struct Found {
+    pub(super) id: u32,
+    pub(super) redo: Option<u32>,
+    parent: Option<u32>,
+    made_at: i64,
+    name: Option<String>,
+    starred: bool,
+    origin: Origin,
+    picture: i64,
+    width: u32,
+    height: u32,
+    bits: u8,
+    steps: Option<FoundSteps>,
+}
+
+#[derive(Clone, Copy)]
+struct FoundSteps {
+    blob: i64,
+    count: u32,
+    bits: u8,
+    channels: u32,
+    height: u32,
+    width: u32,
+}
+
+impl FoundSteps {
+    /// Bytes of all steps in the file; `None` where that is absurd.
+    fn bytes(&self) -> Option<u64> {
+        let shape = u64::from(self.channels).checked_mul(u64::from(self.height))?.checked_mul(u64::from(self.width))?;
+        shape.checked_mul(u64::from(self.count))?.checked_mul(u64::from(self.bits) / 8).filter(|b| (1..=MOST_STEP_BYTES).contains(b))
+    }
+}
+
+/// All revisions, by rising id.
+///
+/// # Errors      a row that no project has
+pub(super) fn find(connection: &Connection, path: &Path) -> Result<Vec<Found>> {
+    let said = |e| Error::sqlite(path, &e);
+    let columns = "id, redo, parent, made_at, name, starred, origin, file_name, recipe, tokens, seconds, picture, width, height, bits,
+        steps, step_count, step_bits, channels, latent_height, latent_width";
+    let mut select = connection.prepare(&format!("SELECT {columns} FROM revision ORDER BY id")).map_err(said)?;
+    let rows = select.query_map([], |row| from_row(row, path)).map_err(said)?;
+    rows.map(|row| row.map_err(said)?).collect()
+}
+
+fn from_row(row: &Row<'_>, path: &Path) -> rusqlite::Result<Result<Found>> {
+    let spoilt = |what: String| Ok(Err(Error::damaged(path, what)));
+    let id: u32 = row.get("id")?;
+    let origin = match row.get::<_, String>("origin")?.as_str() {
+        "opened" => Origin::Opened { name: row.get("file_name")? },
+        "pasted" => Origin::Pasted,
+        "made" => {
+            let Ok(recipe) = serde_json::from_str(&row.get::<_, String>("recipe")?) else {
+                return spoilt(format!("the recipe of revision {id} cannot be read"));
+            };
+            let bytes: Vec<u8> = row.get("tokens")?;
+            let (tokens, rest) = bytes.as_chunks::<4>();
+            if !rest.is_empty() {
+                return spoilt(format!("the tokens of revision {id} are cut off"));
+            }
+            Origin::Made {
+                recipe: Box::new(recipe),
+                tokens: tokens.iter().map(|t| u32::from_le_bytes(*t)).collect(),
+                seconds: row.get("seconds")?,
+            }
+        }
+        _ => return spoilt(format!("nobody knows where revision {id} came from")),
+    };
+    let steps = match row.get::<_, Option<i64>>("steps")? {
+        Some(blob) => Some(FoundSteps {
+            blob,
+            count: row.get("step_count")?,
+            bits: row.get("step_bits")?,
+            channels: row.get("channels")?,
+            height: row.get("latent_height")?,
+            width: row.get("latent_width")?,
+        }),
+        None => None,
+    };
+    let found = Found {
+        id,
+        redo: row.get("redo")?,
+        parent: row.get("parent")?,
+        made_at: row.get("made_at")?,
+        name: row.get("name")?,
+        starred: row.get("starred")?,
+        origin,
+        picture: row.get("picture")?,
+        width: row.get("width")?,
+        height: row.get("height")?,
+        bits: row.get("bits")?,
+        steps,
+    };
+    if !fits(found.width, found.height) {
+        return spoilt(format!("revision {id} is said to have {} x {} pixels", found.width, found.height));
+    }
+    if found.steps.is_some_and(|s| s.bytes().is_none()) {
+        return spoilt(format!("the steps of revision {id} are absurdly large"));
+    }
+    Ok(Ok(found))
+}
+
+/// Bytes of memory that all of them take; what is the same is counted once.
+pub(super) fn memory(found: &[Found]) -> u64 {
+    let pictures: HashMap<i64, u64> = found.iter().map(|f| (f.picture, raw_bytes(f))).collect();
+    let steps = found.iter().filter_map(|f| f.steps).map(|s| s.bytes().unwrap_or_default() * 32 / u64::from(s.bits.max(1)));
+    pictures.values().sum::<u64>() + steps.sum::<u64>()
+}
+
+fn raw_bytes(found: &Found) -> u64 {
+    u64::from(found.width) * u64::from(found.height) * 4 * u64::from(found.bits) / 8
+}
+
+/// Reads what is large. `seen` holds the pictures that were read before, by their blobs.
+///
+/// # Errors      what is there is not what the row says
+pub(super) fn fill(connection: &Connection, path: &Path, found: Found, seen: &mut HashMap<i64, Picture>) -> Result<Revision> {
+    let id = found.id;
+    let picture = match seen.get(&found.picture) {
+        Some(picture) => picture.clone(),
+        None => read_picture(connection, path, &found)?,
+    };
+    if (picture.width(), picture.height(), picture.bits()) != (found.width, found.height, found.bits) {
+        return Err(Error::damaged(path, format!("the picture of revision {id} has another size than was said")));
+    }
+    seen.insert(found.picture, picture.clone());
+    let steps = found.steps.map(|steps| read_steps(connection, path, steps)).transpose()?;
+    Ok(Revision {
+        id: RevisionId(id),
+        parent: found.parent.map(RevisionId),
+        origin: found.origin,
+        picture,
+        made_at: found.made_at,
+        steps,
+        name: found.name,
+        starred: found.starred,
+    })
+}
+
+fn read_picture(connection: &Connection, path: &Path, found: &Found) -> Result<Picture> {
+    // PNG is rarely longer than what it holds, and never much.
+    let png = blobs::read(connection, path, found.picture, 2 * raw_bytes(found) + (1 << 20))?;
+    // The size is looked at before room is made for it.
+    let said = png.get(16..24).map(|b| (u32::from_be_bytes([b[0], b[1], b[2], b[3]]), u32::from_be_bytes([b[4], b[5], b[6], b[7]])));
+    if !png.starts_with(b"\x89PNG\r\n\x1a\n") || said != Some((found.width, found.height)) {
+        return Err(Error::damaged(path, format!("the picture of revision {} is not the one that was said", found.id)));
+    }
+    imaging::decode(&png).map_err(|e| Error::damaged(path, e.to_string()))
+}
+
+fn read_steps(connection: &Connection, path: &Path, found: FoundSteps) -> Result<Steps> {
+    let spoilt = || Error::damaged(path, "the steps of a revision are not what was said");
+    let size = found.bytes().ok_or_else(spoilt)?;
+    let bytes = blobs::read(connection, path, found.blob, size)?;
+    if bytes.len() as u64 != size || found.count == 0 {
+        return Err(spoilt());
+    }
+    let values = bytes.chunks((size / u64::from(found.count)) as usize).map(|step| match found.bits {
+        16 => step.as_chunks::<2>().0.iter().map(|v| f16::from_le_bytes(*v).to_f32()).collect(),
+        _ => step.as_chunks::<4>().0.iter().map(|v| f32::from_le_bytes(*v)).collect(),
+    });
+    Steps::new(found.channels, found.height, found.width, values.collect()).ok_or_else(spoilt)
+}
