@@ -9,11 +9,15 @@ use eframe::{CreationContext, NativeOptions, egui_wgpu, wgpu};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The picture of the first start.
 const WELCOME: &[u8] = include_bytes!("../assets/welcome.png");
 const WELCOME_NAME: &str = "welcome.png";
+/// The project that is open by itself.
+const SESSION: &str = "current.pentimento";
+/// How long the end waits until everything is kept.
+const CLOSING: Duration = Duration::from_secs(20);
 /// Events that are handled in one frame.
 const EVENTS_PER_FRAME: usize = 64;
 
@@ -89,10 +93,15 @@ impl App {
         let mut app =
             Self { editor, jobs, surface: Surface::default(), theme: None, pasted: None, title: String::new(), frames: Frames::new() };
         app.send(commands);
-        if files.is_empty() {
+        let (projects, pictures): (Vec<PathBuf>, Vec<PathBuf>) =
+            files.into_iter().partition(|f| f.extension().is_some_and(|e| e == "pentimento"));
+        let project = projects.into_iter().next().or_else(|| places::projects().map(|folder| folder.join(SESSION)));
+        let begun = project.as_ref().is_some_and(|p| p.exists());
+        app.send(project.map(Command::OpenProject).into_iter().collect());
+        if pictures.is_empty() && !begun {
             app.send(vec![Command::OpenBuiltIn { name: WELCOME_NAME, bytes: WELCOME }]);
         } else {
-            app.act(Action::OpenFiles(files));
+            app.act(Action::OpenFiles(pictures));
         }
         Ok(app)
     }
@@ -155,6 +164,8 @@ impl eframe::App for App {
     }
 
     fn on_exit(&mut self) {
+        self.send(vec![Command::SaveState(self.editor.state())]);
+        self.jobs.close(CLOSING);
         self.frames.print();
     }
 

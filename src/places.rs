@@ -14,6 +14,11 @@ pub fn cache() -> Option<PathBuf> {
     place("cache", |dirs| dirs.cache_dir().to_owned())
 }
 
+/// What a person has made and not put elsewhere: the project that is open by itself.
+pub fn projects() -> Option<PathBuf> {
+    place("projects", |dirs| dirs.data_local_dir().to_owned())
+}
+
 /// Settings of the window.
 pub fn settings() -> Option<PathBuf> {
     place("config", |dirs| dirs.config_dir().to_owned())

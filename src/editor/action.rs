@@ -27,6 +27,8 @@ pub enum Action {
     Copy,
     /// Ask where to write the picture.
     Export,
+    /// Save the project in a file of its own.
+    SaveProject,
     /// Make or edit with the present settings; waits where a job is running.
     Run,
     /// Escape: stop the running job; where something is painted already, ask first whether to keep it.

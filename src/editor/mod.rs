@@ -6,6 +6,7 @@
 
 mod action;
 mod compare;
+mod keeping;
 mod run;
 mod settings;
 mod steps;
@@ -13,6 +14,8 @@ mod view;
 
 pub use action::{Action, Again};
 pub use compare::Compare;
+use keeping::Arrival;
+pub use keeping::ProjectFacts;
 pub use run::{Past, Run, Waiting};
 pub use settings::{Settings, ThemeChoice};
 pub use view::View;
@@ -21,7 +24,7 @@ pub use crate::jobs::{PREVIEW_BLOCK, Preview, Stage, Thumbnail};
 
 use crate::document::{Document, Origin, Revision, RevisionId};
 use crate::imaging::{ENDINGS, Format, Picture, Pyramid};
-use crate::jobs::{Command, Ending, Event, Job, JobId, Latents, ModelFacts, PreviewMap};
+use crate::jobs::{Command, Ending, Event, Job, JobId, ModelFacts, PreviewMap};
 use crate::recipe::{ModelId, Recipe, Sampling};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -87,6 +90,7 @@ pub enum Question {
     Open,
     Save,
     ModelFolder,
+    SaveProject,
 }
 
 /// A question and what is typed so far.
@@ -132,14 +136,13 @@ pub struct Editor {
     /// Where the last job ran.
     pub device: Option<String>,
     pub past: Option<(ModelId, Mode, Past)>,
+    pub project: ProjectFacts,
     /// Whether files can be dropped onto the window.
     pub can_drop: bool,
     /// Why the window is slow, where it is.
     pub slow_screen: Option<String>,
     /// The step of a painting that is looked at.
     pub scrubbed: Option<(usize, Arc<Preview>)>,
-    /// The latents after every step, of what models made.
-    paths: BTreeMap<RevisionId, Arc<[Latents]>>,
     /// Latents to colours, for the model in use.
     map: Option<Arc<PreviewMap>>,
     candidates: Vec<RevisionId>,
@@ -184,7 +187,7 @@ impl Editor {
             can_drop: true,
             slow_screen: None,
             scrubbed: None,
-            paths: BTreeMap::new(),
+            project: ProjectFacts::default(),
             map: None,
             candidates: Vec::new(),
             prompts: Vec::new(),
@@ -211,6 +214,9 @@ impl Editor {
             self.scrubbed = None;
             self.compare = None;
         }
+        if before != self.document.current().map(|r| r.id) {
+            self.keep_place(&mut commands);
+        }
         self.show(&mut commands);
         commands
     }
@@ -229,6 +235,7 @@ impl Editor {
                 Some(revision) => commands.push(Command::AskSave { name: export_name(revision) }),
                 None => self.say(NoticeKind::Failed, "There is no picture to export yet: open one, or describe one and press Generate."),
             },
+            Action::SaveProject => self.ask_save_project(),
             Action::Run => self.submit(commands),
             Action::Cancel => match &mut self.run {
                 Some(run) if !run.stopping && run.has_painting() && !run.asked => run.asked = true,
@@ -310,23 +317,21 @@ impl Editor {
                 self.map = Some(preview.map.clone());
                 self.with_run(id, |run| run.preview = Some(preview));
             }
-            Event::Made { id, made, pyramid, thumbnail } => {
+            Event::Made { id, made, pyramid, thumbnail, at } => {
                 let Some(run) = self.run.as_mut().filter(|r| r.id == id) else { return };
                 run.preview = None;
                 run.asked = false;
                 let seconds = run.progress.map_or(0.0, |p| p.seconds);
                 let origin = Origin::Made { recipe: Box::new(made.recipe), tokens: made.tokens.into(), seconds };
+                let source = run.source;
+                let new = Arrival { parent: source, origin, picture: made.picture, path: made.path, at, pyramid, thumbnail };
+                let revision = self.record(new, commands);
+                let current = self.document.current().map(|r| r.id);
+                let Some(run) = &mut self.run else { return };
                 let first = run.made.is_empty();
-                let revision = self.document.record(run.source, origin, made.picture);
                 run.made.push(revision);
-                let stayed = run.looked_at == self.document.current().map(|r| r.id);
-                if first && stayed {
+                if first && run.looked_at == current {
                     run.looked_at = Some(revision);
-                }
-                self.screens.insert(revision, Screen { thumbnail, pyramid: Some(pyramid) });
-                self.keep_path(revision, made.path);
-                self.used.push_back(revision);
-                if first && stayed {
                     self.document.go(revision);
                 }
             }
@@ -338,7 +343,10 @@ impl Editor {
                 self.model.facts = Some(facts);
             }
             Event::Model { .. } => {}
-            Event::Opened { name, result } => self.opened(name, result),
+            Event::Opened { name, at, result } => self.opened(name, at, result, commands),
+            Event::Project(result) => self.found(result),
+            Event::ProjectSaved { name, result } => self.saved(name, result),
+            Event::NotKept(why) => self.say(NoticeKind::Failed, &format!("What was made is not kept on the disk: {why}.")),
             Event::Prepared { revision, pyramid } => {
                 if let Some(screen) = self.screens.get_mut(&revision) {
                     screen.pyramid = Some(pyramid);
@@ -437,6 +445,7 @@ impl Editor {
         self.waiting.push_back(Waiting { job: Box::new(job), mode, source, size });
         self.prompts.retain(|p| *p != prompt);
         self.prompts.push(prompt);
+        commands.push(Command::SaveState(self.state()));
         self.recalled = None;
         if !self.draft.seed_locked {
             self.draft.seed = self.roll();
@@ -494,18 +503,22 @@ impl Editor {
     }
 
     fn open(&mut self, paths: Vec<PathBuf>, commands: &mut Vec<Command>) {
-        self.opening += paths.len();
-        commands.extend(paths.into_iter().map(Command::Open));
+        for path in paths {
+            if path.extension().is_some_and(|e| e == "pentimento") {
+                commands.push(Command::OpenProject(path));
+            } else {
+                self.opening += 1;
+                commands.push(Command::Open(path));
+            }
+        }
     }
 
-    fn opened(&mut self, name: String, result: Result<(Picture, Arc<Pyramid>, Thumbnail), String>) {
+    fn opened(&mut self, name: String, at: i64, result: Result<(Picture, Arc<Pyramid>, Thumbnail), String>, commands: &mut Vec<Command>) {
         self.opening = self.opening.saturating_sub(1);
         match result {
             Ok((picture, pyramid, thumbnail)) => {
                 let origin = if name.is_empty() { Origin::Pasted } else { Origin::Opened { name } };
-                let revision = self.document.record(None, origin, picture);
-                self.screens.insert(revision, Screen { thumbnail, pyramid: Some(pyramid) });
-                self.used.push_back(revision);
+                let revision = self.record(Arrival { parent: None, origin, picture, path: vec![], at, pyramid, thumbnail }, commands);
                 self.document.go(revision);
                 self.draft.mode = Mode::Edit;
             }
@@ -536,6 +549,7 @@ impl Editor {
         match question {
             Question::Open => self.open(vec![path], commands),
             Question::Save => self.export(path, commands),
+            Question::SaveProject => self.save_project(path, commands),
             Question::ModelFolder => self.set_model(ModelId::Folder(path), commands),
         }
     }

@@ -1,7 +1,7 @@
 //! The steps of a painting that is done: looked at one by one, and gone on from.
 
 use super::{Again, Draft, Editor, Mode, NoticeKind, Run, Waiting};
-use crate::document::{Origin, RevisionId};
+use crate::document::{Origin, RevisionId, Steps};
 use crate::jobs::{Command, Job, JobId, Latents, Preview};
 use crate::recipe::{Recipe, Size};
 use std::sync::Arc;
@@ -18,7 +18,8 @@ impl Editor {
             return 0;
         }
         // The last of a painting that was ended early did not come from a step.
-        self.paths.get(&current.id).map_or(0, |path| path.len().saturating_sub(if path.len() < recipe.steps { 2 } else { 1 }))
+        let known = current.steps.as_ref().map_or(0, |s| s.values().len());
+        known.saturating_sub(if known < recipe.steps { 2 } else { 1 })
     }
 
     /// Looks at a step; the last one, or `None`, is the picture itself.
@@ -27,10 +28,10 @@ impl Editor {
         let steps = self.steps_to_scrub();
         let Some(step) = step.filter(|s| *s >= 1 && *s < steps) else { return };
         let (Some(current), Some(map), Some(Ok(facts))) = (self.document.current(), &self.map, &self.model.facts) else { return };
-        let Some(path) = self.paths.get(&current.id) else { return };
-        let steps_of_run = current.recipe().map_or(path.len(), |r| r.steps);
-        let sigma = |after: usize| sigma(after, steps_of_run, facts.shift);
-        let latents = path[step - 1].predicted(&path[step], sigma(step), sigma(step + 1));
+        let (Some(path), Some(recipe)) = (&current.steps, current.recipe()) else { return };
+        let sigma = |after: usize| sigma(after, recipe.steps, facts.shift);
+        let (before, after) = (latents(path, step - 1), latents(path, step));
+        let latents = before.predicted(&after, sigma(step), sigma(step + 1));
         self.scrubbed = Some((step, Arc::new(Preview { step, steps, latents, map: map.clone() })));
     }
 
@@ -40,7 +41,7 @@ impl Editor {
         let Origin::Made { recipe, tokens, .. } = &revision.origin else {
             return self.say(NoticeKind::Failed, "This picture was not made by a model, so there is nothing to make again.");
         };
-        let (mut recipe, tokens, parent, id) = (Recipe::clone(recipe), tokens.to_vec(), revision.parent, revision.id);
+        let (mut recipe, tokens, parent, steps) = (Recipe::clone(recipe), tokens.to_vec(), revision.parent, revision.steps.clone());
         if recipe.model != self.model.id {
             let name = recipe.model.name();
             return self.say(NoticeKind::Failed, &format!("This picture was made by {name}; choose that model first."));
@@ -69,7 +70,7 @@ impl Editor {
                 let Some((step, _)) = self.scrubbed.take() else { return };
                 recipe.guidance = guidance;
                 job.tokens = Some(tokens);
-                job.path = self.paths.get(&id).map_or_else(Vec::new, |path| path[..step].to_vec());
+                job.path = steps.map_or_else(Vec::new, |path| (0..step).map(|i| latents(&path, i)).collect());
             }
         }
         self.next_job += 1;
@@ -114,11 +115,19 @@ impl Editor {
             self.candidates.clone_from(&run.made);
         }
     }
+}
 
-    /// Keeps the latents of a result.
-    pub(super) fn keep_path(&mut self, revision: RevisionId, path: Vec<Latents>) {
-        self.paths.insert(revision, path.into());
-    }
+/// The latents after a step, counted from 0.
+fn latents(path: &Steps, step: usize) -> Latents {
+    let (channels, height, width) = (path.channels() as usize, path.height() as usize, path.width() as usize);
+    Latents { channels, height, width, values: path.values()[step].to_vec() }
+}
+
+/// The latents of a result, for the document.
+pub(super) fn steps_of(path: &[Latents]) -> Option<Steps> {
+    let first = path.first()?;
+    let values = path.iter().map(|l| l.values.as_slice().into()).collect();
+    Steps::new(first.channels as u32, first.height as u32, first.width as u32, values)
 }
 
 /// The noise that is left after so many steps of a schedule, 1 before the first and 0 after the last.

@@ -90,6 +90,21 @@ impl View {
         std::array::from_fn(|i| (at[i] - origin[i]) / scale)
     }
 
+    /// Zoom and middle, unless the whole picture is shown.
+    pub fn free_place(&self) -> Option<(f64, [f64; 2])> {
+        match self.mode {
+            Mode::Fit => None,
+            Mode::Free { scale, center } => Some((scale, center)),
+        }
+    }
+
+    /// To a zoom and middle of before; nonsense is left alone.
+    pub fn go_to(&mut self, scale: f64, center: [f64; 2]) {
+        if scale.is_finite() && scale > 0.0 && center.iter().all(|v| v.is_finite()) {
+            self.free(scale.clamp(ZOOM.0, ZOOM.1), center);
+        }
+    }
+
     pub fn fit(&mut self) {
         self.mode = Mode::Fit;
     }

@@ -1,6 +1,6 @@
 //! The lane that runs models.
 
-use super::{CancelToken, Ending, Event, Job, JobId, Up, lower_priority, storage};
+use super::{CancelToken, Ending, Event, Job, JobId, Up, lower_priority, now, storage};
 use crate::pipeline::{
     self, Blueprint, Engine, Made, Observer, Outcome, Palette, Preview, Progress, Request, Residency, Settings, device_name,
 };
@@ -123,7 +123,7 @@ impl Observer for ToWindow<'_> {
 
     fn made(&mut self, made: &Made) {
         let (pyramid, thumbnail) = storage::for_screen(&made.picture);
-        self.up.send(Event::Made { id: self.id, made: Box::new(made.clone()), pyramid, thumbnail });
+        self.up.send(Event::Made { id: self.id, made: Box::new(made.clone()), pyramid, thumbnail, at: now() });
     }
 
     fn wants_previews(&self) -> bool {

@@ -1,9 +1,10 @@
 //! What the window asks for, and what it is told. Closed enums: nothing else passes between threads.
 
 use super::{Blueprint, DeviceChoice, Latents, Made, Palette, Preview, Progress, Stage};
-use crate::document::RevisionId;
+use crate::document::{Document, Revision, RevisionId};
 use crate::imaging::{Format, Picture, Pyramid};
 use crate::recipe::{ModelId, Recipe};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -66,6 +67,25 @@ pub enum Command {
     },
     /// Ask for a model's folder. Answered by `ChosenFolder`.
     AskFolder,
+    /// Open a project; one that is not there is made when there is something to keep. Answered by `Project` where it is.
+    OpenProject(PathBuf),
+    /// Write all of it into a new file and go on there. Answered by `ProjectSaved`.
+    SaveProject {
+        path: PathBuf,
+        document: Box<Document>,
+        thumbnails: BTreeMap<RevisionId, Thumbnail>,
+        state: KeptState,
+    },
+    /// Keep a revision. These three are answered only where that fails, by `NotKept`.
+    Record {
+        revision: Box<Revision>,
+        thumbnail: Thumbnail,
+    },
+    SetCurrent {
+        id: RevisionId,
+        redo: Option<RevisionId>,
+    },
+    SaveState(KeptState),
     /// Keep the settings. Answered only where that fails.
     SaveSettings(String),
 }
@@ -98,6 +118,8 @@ pub enum Event {
         made: Box<Made>,
         pyramid: Arc<Pyramid>,
         thumbnail: Thumbnail,
+        /// In seconds since 1970.
+        at: i64,
     },
     Finished {
         id: JobId,
@@ -109,6 +131,8 @@ pub enum Event {
     },
     Opened {
         name: String,
+        /// In seconds since 1970.
+        at: i64,
         result: Result<(Picture, Arc<Pyramid>, Thumbnail), String>,
     },
     Prepared {
@@ -128,6 +152,31 @@ pub enum Event {
     /// This system has no file dialogs; the window asks by itself.
     NoDialogs(Box<Command>),
     SettingsNotSaved(String),
+    Project(Result<Box<Kept>, String>),
+    ProjectSaved {
+        name: String,
+        result: Result<(), String>,
+    },
+    NotKept(String),
+}
+
+/// A project as it was kept.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    pub name: String,
+    /// Another window has it, or it cannot be written: what is made from here on is not kept.
+    pub looks_only: bool,
+    pub document: Document,
+    pub thumbnails: BTreeMap<RevisionId, Thumbnail>,
+    pub state: KeptState,
+}
+
+/// Where a person was in a project.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeptState {
+    pub prompt: String,
+    /// Zoom in screen pixels per image pixel and the image point in the middle; `None`: the whole picture.
+    pub view: Option<(f64, [f64; 2])>,
 }
 
 /// How a job ended.

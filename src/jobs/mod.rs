@@ -12,11 +12,12 @@
 
 mod compute;
 mod dialogs;
+mod keeping;
 mod message;
 mod storage;
 
 pub use compute::{Backend, EngineBackend, Failure};
-pub use message::{Command, Ending, Event, Job, JobId, ModelFacts, Thumbnail};
+pub use message::{Command, Ending, Event, Job, JobId, Kept, KeptState, ModelFacts, Thumbnail};
 // The words of messages that the pipeline made up.
 pub use crate::pipeline::{BLOCK as PREVIEW_BLOCK, Blueprint, DeviceChoice, Latents, Made, Palette, Preview, PreviewMap, Progress, Stage};
 pub use storage::SETTINGS_FILE;
@@ -26,6 +27,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Asks the window for another frame.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -91,6 +93,7 @@ pub struct Jobs {
     events: Receiver<Event>,
     news: Receiver<Event>,
     tokens: HashMap<JobId, CancelToken>,
+    keeping: Option<thread::JoinHandle<()>>,
 }
 
 /// Events that wait for the window before a lane waits too.
@@ -114,9 +117,9 @@ impl Jobs {
         let lane_up = up.clone();
         lane("compute").stack_size(8 << 20).spawn(move || compute::run(&compute_out, backend, &lane_up))?;
         let lane_up = up.clone();
-        lane("storage").spawn(move || storage::run(&storage_out, &lane_up))?;
+        let keeping = lane("storage").spawn(move || storage::run(&storage_out, &lane_up))?;
         lane("dialogs").spawn(move || dialogs::run(&dialogs_out, &up))?;
-        Ok(Self { compute, storage, dialogs, events, news, tokens: HashMap::new() })
+        Ok(Self { compute, storage, dialogs, events, news, tokens: HashMap::new(), keeping: Some(keeping) })
     }
 
     /// Hands a command to its lane.
@@ -161,10 +164,30 @@ impl Jobs {
     }
 }
 
+impl Jobs {
+    /// Ends the jobs and waits until what was asked to be kept is kept, at most `most`.
+    pub fn close(&mut self, most: Duration) {
+        self.tokens.values().for_each(CancelToken::cancel);
+        self.storage = unbounded().0; // the lane ends behind its last command
+        let start = Instant::now();
+        while self.keeping.as_ref().is_some_and(|lane| !lane.is_finished()) && start.elapsed() < most {
+            // The lane may wait for room among the events.
+            self.events.try_iter().for_each(drop);
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.keeping = None;
+    }
+}
+
 impl Drop for Jobs {
     fn drop(&mut self) {
         self.tokens.values().for_each(CancelToken::cancel);
     }
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64)
 }
 
 /// Gives way to the window: the threads that compute are less urgent than those that draw. Call once, before the first use

@@ -1,6 +1,7 @@
 //! The lane that reads, decodes, cuts, encodes and writes, and that talks to the clipboard.
 
-use super::{Command, Event, ModelFacts, Thumbnail, Up};
+use super::keeping::Keeper;
+use super::{Command, Event, ModelFacts, Thumbnail, Up, now};
 use crate::imaging::{self, Filter, Picture, Pixels, Pyramid};
 use crate::pipeline::load::Checkpoint;
 use crate::places;
@@ -16,24 +17,25 @@ pub const SETTINGS_FILE: &str = "settings.json";
 /// Works until the window is gone.
 pub(super) fn run(commands: &Receiver<Command>, up: &Up) {
     let mut clipboard = Clipboard::default();
+    let mut keeper = Keeper::default();
     for command in commands {
         // A decoder that panics on a stranger's file must not take the lane with it.
         let told = command.clone();
-        if catch_unwind(AssertUnwindSafe(|| work(command, &mut clipboard, up))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| work(command, &mut clipboard, &mut keeper, up))).is_err() {
             broke_off(told, up);
         }
     }
 }
 
-fn work(command: Command, clipboard: &mut Clipboard, up: &Up) {
+fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &Up) {
     match command {
         Command::Open(path) => {
             let result = imaging::open(&path).map(with_screen).map_err(|e| e.to_string());
-            up.send(Event::Opened { name: name(&path), result });
+            up.send(Event::Opened { name: name(&path), at: now(), result });
         }
         Command::OpenBuiltIn { name, bytes } => {
             let result = imaging::decode(bytes).map(with_screen).map_err(|e| e.to_string());
-            up.send(Event::Opened { name: name.to_owned(), result });
+            up.send(Event::Opened { name: name.to_owned(), at: now(), result });
         }
         Command::Prepare { revision, picture } => {
             up.send(Event::Prepared { revision, pyramid: Arc::new(Pyramid::new(&picture)) });
@@ -51,11 +53,16 @@ fn work(command: Command, clipboard: &mut Clipboard, up: &Up) {
         }
         Command::Copy(picture) => up.send(Event::Copied(clipboard.copy(&picture))),
         Command::Paste => match clipboard.paste() {
-            Pasted::Picture(result) => up.send(Event::Opened { name: String::new(), result: result.map(with_screen) }),
+            Pasted::Picture(result) => up.send(Event::Opened { name: String::new(), at: now(), result: result.map(with_screen) }),
             Pasted::Files(paths) => up.send(Event::ChosenOpen(paths)),
             Pasted::Text(text) => up.send(Event::PastedText(text)),
             Pasted::Nothing => {}
         },
+        Command::OpenProject(path) => keeper.open(&path, up),
+        Command::SaveProject { path, document, thumbnails, state } => keeper.save_as(&path, &document, &thumbnails, &state, up),
+        Command::Record { revision, thumbnail } => keeper.record(&revision, &thumbnail, up),
+        Command::SetCurrent { id, redo } => keeper.set_current(id, redo, up),
+        Command::SaveState(state) => keeper.save_state(&state, up),
         Command::SaveSettings(text) => {
             if let Err(why) = save_settings(&text) {
                 up.send(Event::SettingsNotSaved(why));
@@ -75,12 +82,14 @@ fn work(command: Command, clipboard: &mut Clipboard, up: &Up) {
 fn broke_off(command: Command, up: &Up) {
     let why = || "the file made the program stumble; please report it".to_owned();
     match command {
-        Command::Open(path) => up.send(Event::Opened { name: name(&path), result: Err(why()) }),
-        Command::OpenBuiltIn { name, .. } => up.send(Event::Opened { name: name.to_owned(), result: Err(why()) }),
-        Command::Paste => up.send(Event::Opened { name: String::new(), result: Err(why()) }),
+        Command::Open(path) => up.send(Event::Opened { name: name(&path), at: now(), result: Err(why()) }),
+        Command::OpenBuiltIn { name, .. } => up.send(Event::Opened { name: name.to_owned(), at: now(), result: Err(why()) }),
+        Command::Paste => up.send(Event::Opened { name: String::new(), at: now(), result: Err(why()) }),
         Command::Export { path, .. } => up.send(Event::Exported { path, result: Err(why()) }),
         Command::LookAt(model) => up.send(Event::Model { model, facts: Err(why()) }),
         Command::Copy(_) => up.send(Event::Copied(Err(why()))),
+        Command::OpenProject(_) => up.send(Event::Project(Err(why()))),
+        Command::Record { .. } | Command::SetCurrent { .. } => up.send(Event::NotKept(why())),
         _ => {}
     }
 }

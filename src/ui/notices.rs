@@ -60,13 +60,17 @@ pub fn ask(ui: &Ui, ask: &Ask, actions: &mut Vec<Action>) {
     let (title, hint, done) = match ask.question {
         Question::Open => ("Open a picture", "/home/me/photo.jpg", "Open"),
         Question::Save => ("Export the picture", "/home/me/picture.png", "Export"),
+        Question::SaveProject => ("Save the project", "/home/me/holiday.pentimento", "Save"),
         Question::ModelFolder => ("Choose a model's folder", "/home/me/models/BLIP3o-NEXT", "Use"),
     };
     let shown = Modal::new(Id::unique("ask")).show(ui.ctx(), |ui| {
         ui.set_width(460.0);
         ui.label(RichText::new(title).heading());
         let colours = theme::colours(ui.style());
-        let why = "This system has no file dialog (a desktop portal or zenity), so type the path.";
+        let why = match ask.question {
+            Question::SaveProject => "One file with all pictures and how they were made. Type where it goes.",
+            _ => "This system has no file dialog (a desktop portal or zenity), so type the path.",
+        };
         ui.label(RichText::new(why).small().color(colours.weak));
         let mut answer = ask.answer.clone();
         let id = Id::unique("ask path");

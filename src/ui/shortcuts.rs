@@ -8,6 +8,7 @@ const fn with_command(key: Key) -> KeyboardShortcut {
 }
 
 pub const OPEN: KeyboardShortcut = with_command(Key::O);
+pub const SAVE: KeyboardShortcut = with_command(Key::S);
 pub const RUN: KeyboardShortcut = with_command(Key::Enter);
 pub const FIT: KeyboardShortcut = with_command(Key::Num0);
 pub const ACTUAL_SIZE: KeyboardShortcut = with_command(Key::Num1);
@@ -25,6 +26,7 @@ pub fn read(ctx: &Context, editor: &Editor, typing: bool) -> Vec<Action> {
         for (keys, action) in [
             (REDO, Action::Redo),
             (EXPORT, Action::Export),
+            (SAVE, Action::SaveProject),
             (OPEN, Action::Open),
             (RUN, Action::Run),
             (FIT, Action::Fit),

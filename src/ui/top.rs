@@ -22,6 +22,11 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
         if labelled_button(ui, Icon::Export, "Export", &format!("Save the picture as PNG, JPEG or WebP ({export})"), has).clicked() {
             actions.push(Action::Export);
         }
+        let keys = ui.ctx().format_shortcut(&shortcuts::SAVE);
+        let tip = format!("Everything is kept by itself; this puts the project into a file of its own ({keys})");
+        if labelled_button(ui, Icon::Recipe, "Save as", &tip, has).clicked() {
+            actions.push(Action::SaveProject);
+        }
         ui.add_space(4.0);
         if icon_button(ui, Icon::Undo, "Undo", &format!("Back to what this was made from ({undo})"), editor.document.can_undo()).clicked() {
             actions.push(Action::Undo);

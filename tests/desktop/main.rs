@@ -122,6 +122,21 @@ fn open_type_run_watch_and_export() {
         sleep(Duration::from_millis(50));
     }
     assert!(program.0.wait().unwrap().success());
+
+    // All of it is there at the next start, and after a violent end as well.
+    let mut program = open(&screen, home.path(), &[]);
+    screen.until_title(60, |t| t.starts_with("make it darker"));
+    screen.focus();
+    sleep(Duration::from_millis(500));
+    screen.key("ctrl+1");
+    screen.until(20, "the picture is not on the canvas again", |shot| shot.find(128, 128, &shown).is_some());
+    program.0.kill().unwrap();
+    program.0.wait().unwrap();
+    let _program = open(&screen, home.path(), &[]);
+    screen.until_title(60, |t| t.starts_with("make it darker"));
+    screen.focus();
+    screen.key("ctrl+z");
+    screen.until_title(10, |t| t.starts_with("meadow.png"));
 }
 
 #[test]

@@ -5,7 +5,9 @@
 use pentimento::document::{Origin, RevisionId};
 use pentimento::editor::{Action, Again, Editor, Message, Mode, NoticeKind, Question, Settings};
 use pentimento::imaging::{Picture, Pyramid};
-use pentimento::jobs::{Command, Ending, Event, Job, JobId, Latents, Made, ModelFacts, Preview, PreviewMap, Progress, Stage, Thumbnail};
+use pentimento::jobs::{
+    Command, Ending, Event, Job, JobId, Kept, Latents, Made, ModelFacts, Preview, PreviewMap, Progress, Stage, Thumbnail,
+};
 use pentimento::recipe::ModelId;
 use proptest::prelude::*;
 use std::path::PathBuf;
@@ -25,7 +27,7 @@ fn screen(picture: &Picture) -> (Arc<Pyramid>, Thumbnail) {
 
 fn opened(name: &str, picture: Picture) -> Event {
     let (pyramid, thumbnail) = screen(&picture);
-    Event::Opened { name: name.to_owned(), result: Ok((picture, pyramid, thumbnail)) }
+    Event::Opened { name: name.to_owned(), at: 7, result: Ok((picture, pyramid, thumbnail)) }
 }
 
 fn made(job: &Job, nth: u64) -> Event {
@@ -37,7 +39,7 @@ fn made(job: &Job, nth: u64) -> Event {
         reconstruction: None,
     };
     let (pyramid, thumbnail) = screen(&made.picture);
-    Event::Made { id: job.id, made: Box::new(made), pyramid, thumbnail }
+    Event::Made { id: job.id, made: Box::new(made), pyramid, thumbnail, at: 8 }
 }
 
 fn done(id: JobId) -> Event {
@@ -53,11 +55,17 @@ fn editor() -> Editor {
 }
 
 fn act(editor: &mut Editor, action: Action) -> Vec<Command> {
-    editor.update(Message::Action(action))
+    but_for_keeping(editor.update(Message::Action(action)))
 }
 
 fn event(editor: &mut Editor, event: Event) -> Vec<Command> {
-    editor.update(Message::Event(event))
+    but_for_keeping(editor.update(Message::Event(event)))
+}
+
+/// What is kept has a test of its own.
+fn but_for_keeping(mut commands: Vec<Command>) -> Vec<Command> {
+    commands.retain(|c| !matches!(c, Command::Record { .. } | Command::SetCurrent { .. } | Command::SaveState(_)));
+    commands
 }
 
 /// The job among commands.
@@ -216,7 +224,7 @@ fn where_the_system_has_no_dialogs_the_window_asks() {
     let commands = act(&mut e, Action::Answer);
     assert!(matches!(&commands[..], [Command::Open(path)] if path.to_str() == Some("/p/q.png")));
     assert!(e.ask.is_none() && e.is_opening());
-    event(&mut e, Event::Opened { name: "q.png".to_owned(), result: Err("the file is empty".to_owned()) });
+    event(&mut e, Event::Opened { name: "q.png".to_owned(), at: 7, result: Err("the file is empty".to_owned()) });
     assert!(!e.is_opening());
     assert!(e.notices.last().unwrap().text.contains("q.png cannot be opened: the file is empty."));
 }
@@ -224,9 +232,9 @@ fn where_the_system_has_no_dialogs_the_window_asks() {
 /// A result with a painting of so many steps, whose latents go down to 0 by one a step.
 fn painted(job: &Job, steps: u8) -> Event {
     let latents = |v: u8| Latents { channels: 1, height: 1, width: 1, values: vec![f32::from(v)] };
-    let Event::Made { id, mut made, pyramid, thumbnail } = made(job, 0) else { unreachable!() };
+    let Event::Made { id, mut made, pyramid, thumbnail, at } = made(job, 0) else { unreachable!() };
     made.path = (0..steps).rev().map(latents).collect();
-    Event::Made { id, made, pyramid, thumbnail }
+    Event::Made { id, made, pyramid, thumbnail, at }
 }
 
 fn preview(id: JobId) -> Event {
@@ -286,6 +294,43 @@ fn any_two_pictures_are_compared_in_one_place() {
     assert_eq!(e.compared().unwrap().id, a);
     act(&mut e, Action::ToggleCompare);
     assert!(e.compare.is_none());
+}
+
+#[test]
+fn all_that_is_made_is_kept_and_found_again() {
+    let mut e = editor();
+    let mut kept = Vec::new();
+    let mut step = |e: &mut Editor, message: Message| {
+        let commands = e.update(message);
+        kept.extend(commands.iter().filter_map(|c| if let Command::Record { revision, .. } = c { Some(revision.clone()) } else { None }));
+        commands
+    };
+    let commands = step(&mut e, Message::Event(opened("a.png", picture(30, 20, 1))));
+    assert!(matches!(&commands[..], [Command::Record { .. }, Command::SetCurrent { id: RevisionId(0), redo: None }]), "{commands:?}");
+    act(&mut e, Action::SetPrompt("blue".to_owned()));
+    let commands = step(&mut e, Message::Action(Action::Run));
+    assert!(commands.iter().any(|c| matches!(c, Command::SaveState(state) if state.prompt == "blue")));
+    let first = job(commands);
+    step(&mut e, Message::Event(painted(&first, 8)));
+    step(&mut e, Message::Event(done(first.id)));
+    let commands = step(&mut e, Message::Action(Action::Undo));
+    assert!(matches!(&commands[..], [Command::SetCurrent { id: RevisionId(0), redo: Some(RevisionId(1)) }]), "{commands:?}");
+    assert_eq!(kept.iter().map(|r| (r.made_at, r.steps.is_some())).collect::<Vec<_>>(), [(7, false), (8, true)]);
+
+    // Another start: the project as it was.
+    act(&mut e, Action::Zoom(3.0, [5.0, 5.0]));
+    let thumbnails = e.screens.iter().map(|(id, s)| (*id, s.thumbnail.clone())).collect();
+    let project = Kept { name: "current".to_owned(), looks_only: false, document: e.document.clone(), thumbnails, state: e.state() };
+    let mut again = editor();
+    let commands = again.update(Message::Event(Event::Project(Ok(Box::new(project.clone())))));
+    assert!(commands.iter().any(|c| matches!(c, Command::Prepare { revision: RevisionId(0), .. })), "{commands:?}");
+    assert_eq!((again.document.clone(), again.draft.prompt.as_str()), (e.document.clone(), "blue"));
+    assert_eq!(again.view.scale(), e.view.scale());
+    assert!(again.notices.is_empty());
+    event(&mut again, Event::Project(Ok(Box::new(Kept { looks_only: true, ..project }))));
+    assert!(again.notices[0].text.contains("not kept"));
+    event(&mut again, Event::Project(Err("it is damaged".to_owned())));
+    assert!(again.notices[1].text.contains("it is damaged") && again.document.revisions().len() == 2);
 }
 
 #[test]

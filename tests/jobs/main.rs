@@ -208,7 +208,7 @@ fn files_are_opened_and_written_and_bad_ones_get_a_sentence() {
     for event in bench.until(|e| matches!(e, Event::Opened { name, .. } if *name == folder.path().file_name().unwrap().to_string_lossy())) {
         match event {
             Event::Exported { result, .. } => result.unwrap(),
-            Event::Opened { name, result } => opened.push((name, result)),
+            Event::Opened { name, result, .. } => opened.push((name, result)),
             other => panic!("{other:?}"),
         }
     }

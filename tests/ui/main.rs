@@ -47,7 +47,7 @@ impl Window {
     fn opens(&mut self, name: &str, picture: Picture) {
         let thumbnail = Thumbnail { width: picture.width(), height: picture.height(), rgba: picture.to_rgba8() };
         let pyramid = Arc::new(Pyramid::new(&picture));
-        self.hear(Event::Opened { name: name.to_owned(), result: Ok((picture, pyramid, thumbnail)) });
+        self.hear(Event::Opened { name: name.to_owned(), at: 7, result: Ok((picture, pyramid, thumbnail)) });
     }
 
     fn show(&mut self, ui: &mut egui::Ui) {

@@ -1,0 +1,118 @@
+//! What is made is kept: the storage lane's hand on the project's file.
+
+use super::{Event, Kept, KeptState, Thumbnail, Up};
+use crate::document::{Document, Revision, RevisionId};
+use crate::imaging::{Picture, Pixels};
+use crate::pipeline::memory;
+use crate::project::{self, Project};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The project that is open, and where it is.
+#[derive(Default)]
+pub struct Keeper {
+    path: Option<PathBuf>,
+    project: Option<Project>,
+    /// Nothing is kept: another window has the file, or it cannot be written.
+    looks_only: bool,
+}
+
+impl Keeper {
+    /// Opens a project; one that is not there yet is made when there is something to keep.
+    pub fn open(&mut self, path: &Path, up: &Up) {
+        *self = Self { path: Some(path.to_owned()), ..Self::default() };
+        if !path.exists() {
+            return;
+        }
+        let opened = match Project::open(path) {
+            Err(error) if error.is_in_use() || error.is_read_only() => Project::open_read_only(path),
+            opened => opened,
+        };
+        let read = opened.and_then(|project| {
+            let document = project.document(memory::available_bytes() / 2)?;
+            let thumbnails = project.thumbnails()?.into_iter().map(|(id, picture)| (id, thumbnail_of(&picture))).collect();
+            let state = state_of(project.state()?);
+            let kept = Kept { name: name(path), looks_only: project.is_read_only(), document, thumbnails, state };
+            self.looks_only = project.is_read_only();
+            self.project = Some(project);
+            Ok(kept)
+        });
+        let result = read.map(Box::new).map_err(|e| e.to_string());
+        if result.is_err() {
+            // What cannot be understood is left as it is; what is made from now on goes beside it.
+            self.path = free_name(path);
+        }
+        up.send(Event::Project(result));
+    }
+
+    /// Writes all of a document into a new file, and goes on there.
+    pub fn save_as(&mut self, path: &Path, document: &Document, thumbnails: &BTreeMap<RevisionId, Thumbnail>, state: &KeptState, up: &Up) {
+        let pictures = thumbnails.iter().filter_map(|(id, t)| Some((*id, picture_of(t)?))).collect();
+        let made = Project::create(path, document, &pictures, &own_state(state));
+        let result = made.map(|project| *self = Self { path: Some(path.to_owned()), project: Some(project), looks_only: false });
+        up.send(Event::ProjectSaved { name: name(path), result: result.map_err(|e| e.to_string()) });
+    }
+
+    pub fn record(&mut self, revision: &Revision, thumbnail: &Thumbnail, up: &Up) {
+        self.write(up, |project| project.record(revision, picture_of(thumbnail).as_ref()));
+    }
+
+    pub fn set_current(&mut self, id: RevisionId, redo: Option<RevisionId>, up: &Up) {
+        self.write(up, |project| project.set_current(id, redo));
+    }
+
+    pub fn save_state(&mut self, state: &KeptState, up: &Up) {
+        // A project of nothing but a prompt is none.
+        if self.project.is_some() {
+            self.write(up, |project| project.save_state(&own_state(state)));
+        }
+    }
+
+    fn write(&mut self, up: &Up, change: impl FnOnce(&mut Project) -> project::Result<()>) {
+        let Some(path) = self.path.as_ref().filter(|_| !self.looks_only) else { return };
+        let project = match &mut self.project {
+            Some(project) => Ok(project),
+            none => make(path).map(|made| none.insert(made)),
+        };
+        if let Err(error) = project.and_then(change) {
+            let hint = if error.is_disk_full() { "; make room, then save the project under another name" } else { "" };
+            up.send(Event::NotKept(format!("{error}{hint}")));
+        }
+    }
+}
+
+/// A new project without a picture.
+fn make(path: &Path) -> project::Result<Project> {
+    if let Some(folder) = path.parent() {
+        // Where this fails, creating the file says why.
+        let _ = std::fs::create_dir_all(folder);
+    }
+    Project::create(path, &Document::default(), &BTreeMap::new(), &project::State::default())
+}
+
+/// `name-2.pentimento`, or the first number that is free.
+fn free_name(path: &Path) -> Option<PathBuf> {
+    let stem = path.file_stem()?.to_string_lossy().into_owned();
+    (2..10_000).map(|n| path.with_file_name(format!("{stem}-{n}.{}", project::ENDING))).find(|p| !p.exists())
+}
+
+fn name(path: &Path) -> String {
+    path.file_stem().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
+}
+
+fn thumbnail_of(picture: &Picture) -> Thumbnail {
+    Thumbnail { width: picture.width(), height: picture.height(), rgba: picture.to_rgba8() }
+}
+
+fn picture_of(thumbnail: &Thumbnail) -> Option<Picture> {
+    Picture::new(thumbnail.width, thumbnail.height, Pixels::Rgba8(thumbnail.rgba.clone())).ok()
+}
+
+fn state_of(state: project::State) -> KeptState {
+    KeptState { prompt: state.prompt, view: state.view.map(|v| (v.zoom, [v.centre.0, v.centre.1])) }
+}
+
+fn own_state(state: &KeptState) -> project::State {
+    let view = state.view.map(|(zoom, [x, y])| project::View { zoom, centre: (x, y) });
+    project::State { prompt: state.prompt.clone(), view, mask: None }
+}
