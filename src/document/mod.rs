@@ -6,11 +6,13 @@
 //!
 //! Architecture Invariant: pure. No file, thread, clock, model or window.
 
+mod local;
 mod restore;
 mod steps;
 #[cfg(test)]
 mod tests;
 
+pub use local::{LocalEdit, Placed, Placing, USUAL_REACH};
 pub use restore::{Damage, Saved};
 pub use steps::Steps;
 
@@ -45,6 +47,8 @@ pub struct Revision {
     pub made_at: i64,
     /// How it was painted, where a model did.
     pub steps: Option<Steps>,
+    /// How the model's result was put into the parent, where it is an edit of a part.
+    pub local: Option<Arc<LocalEdit>>,
     /// What a person calls it.
     pub name: Option<String>,
     pub starred: bool,
@@ -102,7 +106,7 @@ pub struct Document {
 impl Document {
     /// [`Self::record_at`] where the time does not matter and no steps are kept.
     pub fn record(&mut self, parent: Option<RevisionId>, origin: Origin, picture: Picture) -> RevisionId {
-        self.record_at(parent, origin, picture, 0, None)
+        self.record_at(parent, origin, picture, 0, None, None)
     }
 
     /// Adds a picture under the revision that it was made from, and leaves the user where they are. Where that revision has
@@ -110,6 +114,7 @@ impl Document {
     ///
     /// - `made_at`: seconds since 1970 in universal time
     /// - `steps`: how it was painted
+    /// - `local`: how it was put into its parent
     pub fn record_at(
         &mut self,
         parent: Option<RevisionId>,
@@ -117,11 +122,12 @@ impl Document {
         picture: Picture,
         made_at: i64,
         steps: Option<Steps>,
+        local: Option<Arc<LocalEdit>>,
     ) -> RevisionId {
         let parent = parent.filter(|p| self.revision(*p).is_some());
         let id = RevisionId(self.next);
         self.next += 1;
-        self.revisions.push(Revision { id, parent, origin, picture, made_at, steps, name: None, starred: false });
+        self.revisions.push(Revision { id, parent, origin, picture, made_at, steps, local, name: None, starred: false });
         if let Some(parent) = parent {
             self.last_child.insert(parent, id);
         }

@@ -1,6 +1,8 @@
 //! The lane that runs models.
 
-use super::{CancelToken, Ending, Event, Job, JobId, Up, lower_priority, now, storage};
+use super::{CancelToken, Ending, Event, Job, Up, lower_priority, now, storage};
+use crate::document::{LocalEdit, Placing};
+use crate::imaging::{self, ContextBox, Mask, Picture, crop_to_model, mask_to_model};
 use crate::pipeline::{
     self, Blueprint, Engine, Made, Observer, Outcome, Palette, Preview, Progress, Request, Residency, Settings, device_name,
 };
@@ -48,6 +50,16 @@ impl Backend for EngineBackend {
         let Some((_, _, engine)) = &mut self.engine else { return Err(Failure { why: "no model".to_owned(), out_of_memory: false }) };
         let mut request = Request::new(job.recipe.clone());
         request.reference.clone_from(&job.reference);
+        if let (Some(picture), Some(place)) = (&job.reference, &job.place) {
+            let side = engine.checkpoint().configs.side() as u32;
+            let shown = crop_to_model(picture, place.seen, [side; 2]);
+            request.reference = Some(shown.map_err(|e| Failure { why: e.to_string(), out_of_memory: false })?);
+            match &place.placing {
+                Placing::Change { .. } => request.reconstruct = true,
+                Placing::Selection { mask, blend } => request.free = Some(free(mask, blend.feather, place.seen, engine)),
+                Placing::Whole => {}
+            }
+        }
         request.variations = job.variations;
         request.tokens.clone_from(&job.tokens);
         request.path.clone_from(&job.path);
@@ -67,6 +79,19 @@ impl Backend for EngineBackend {
     }
 }
 
+/// Where the model may paint: every latent pixel that the selection or its feather touches.
+fn free(mask: &Mask, feather: u32, seen: ContextBox, engine: &Engine) -> Vec<bool> {
+    let configs = &engine.checkpoint().configs;
+    let (side, block) = (configs.side(), configs.vae.compression());
+    let covered = mask_to_model(&mask.grown(feather), seen, [side as u32; 2]);
+    let across = side / block;
+    let touched = |i: usize| {
+        let (x, y) = (i % across * block, i / across * block);
+        (y..y + block).any(|y| covered[y * side + x..][..block].iter().any(|v| *v > 0))
+    };
+    (0..across * across).map(touched).collect()
+}
+
 /// Runs jobs until the window is gone.
 pub(super) fn run(jobs: &Receiver<(Box<Job>, CancelToken)>, mut backend: Box<dyn Backend>, up: &Up) {
     lower_priority();
@@ -77,18 +102,25 @@ pub(super) fn run(jobs: &Receiver<(Box<Job>, CancelToken)>, mut backend: Box<dyn
             continue;
         }
         up.send(Event::Started { id });
-        let mut observer = ToWindow { id, up, cancel: &cancel };
+        let mut observer = ToWindow { job: &job, up, cancel: &cancel, failed: None };
         let ended = catch_unwind(AssertUnwindSafe(|| backend.run(&job, &mut observer)));
-        let ending = match ended {
-            Ok(Ok(Outcome::Done { seconds, .. })) => Ending::Done { seconds, device: backend.device() },
-            Ok(Ok(Outcome::Cancelled { .. })) => Ending::Cancelled,
-            Ok(Err(Failure { why, out_of_memory })) => Ending::Failed { why, out_of_memory },
-            Err(panic) => {
-                backend.forget();
-                Ending::Failed { why: format!("the computation broke off: {}", words(panic.as_ref())), out_of_memory: false }
-            }
+        let ending = match (observer.failed.take(), ended) {
+            (Some(why), _) => Ending::Failed { why, out_of_memory: false },
+            (None, ended) => ended_as(ended, backend.as_mut()),
         };
         up.send(Event::Finished { id, ending });
+    }
+}
+
+fn ended_as(ended: std::thread::Result<Result<Outcome, Failure>>, backend: &mut dyn Backend) -> Ending {
+    match ended {
+        Ok(Ok(Outcome::Done { seconds, .. })) => Ending::Done { seconds, device: backend.device() },
+        Ok(Ok(Outcome::Cancelled { .. })) => Ending::Cancelled,
+        Ok(Err(Failure { why, out_of_memory })) => Ending::Failed { why, out_of_memory },
+        Err(panic) => {
+            backend.forget();
+            Ending::Failed { why: format!("the computation broke off: {}", words(panic.as_ref())), out_of_memory: false }
+        }
     }
 }
 
@@ -99,31 +131,53 @@ fn words(panic: &(dyn std::any::Any + Send)) -> &str {
 
 /// Carries a run's news up.
 struct ToWindow<'a> {
-    id: JobId,
+    job: &'a Job,
     up: &'a Up,
     cancel: &'a CancelToken,
+    /// Why a result could not be put into its picture.
+    failed: Option<String>,
+}
+
+impl ToWindow<'_> {
+    /// The result in its place, where it is an edit of a part.
+    fn placed(&self, made: &Made) -> imaging::Result<(Picture, Option<Arc<LocalEdit>>)> {
+        let (Some(source), Some(place)) = (&self.job.reference, &self.job.place) else { return Ok((made.picture.clone(), None)) };
+        let local = LocalEdit {
+            seen: place.seen,
+            result: made.picture.clone(),
+            reconstruction: made.reconstruction.clone(),
+            placing: place.placing.clone(),
+        };
+        Ok((local.placed(source)?.picture, Some(Arc::new(local))))
+    }
 }
 
 impl Observer for ToWindow<'_> {
     fn progress(&mut self, progress: &Progress) {
-        self.up.tell(Event::Progress { id: self.id, progress: *progress });
+        self.up.tell(Event::Progress { id: self.job.id, progress: *progress });
     }
 
     fn palette(&mut self, palette: &Arc<Palette>) {
-        self.up.send(Event::Palette { id: self.id, palette: palette.clone() });
+        self.up.send(Event::Palette { id: self.job.id, palette: palette.clone() });
     }
 
     fn blueprint(&mut self, blueprint: Blueprint) {
-        self.up.tell(Event::Blueprint { id: self.id, blueprint });
+        self.up.tell(Event::Blueprint { id: self.job.id, blueprint });
     }
 
     fn preview(&mut self, preview: Preview) {
-        self.up.tell(Event::Preview { id: self.id, preview: Arc::new(preview) });
+        self.up.tell(Event::Preview { id: self.job.id, preview: Arc::new(preview) });
     }
 
     fn made(&mut self, made: &Made) {
-        let (pyramid, thumbnail) = storage::for_screen(&made.picture);
-        self.up.send(Event::Made { id: self.id, made: Box::new(made.clone()), pyramid, thumbnail, at: now() });
+        match self.placed(made) {
+            Ok((picture, local)) => {
+                let (pyramid, thumbnail) = storage::for_screen(&picture);
+                let made = Box::new(Made { picture, ..made.clone() });
+                self.up.send(Event::Made { id: self.job.id, made, local, pyramid, thumbnail, at: now() });
+            }
+            Err(error) => self.failed = Some(format!("the result cannot be put into the picture: {error}")),
+        }
     }
 
     fn wants_previews(&self) -> bool {

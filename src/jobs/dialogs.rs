@@ -18,7 +18,9 @@ pub(super) fn run(commands: &Receiver<Command>, up: &Up) {
         let answer = ask(&command);
         let silent = match &answer {
             Some(Event::ChosenOpen(paths)) => paths.is_empty(),
-            Some(Event::ChosenSave(path) | Event::ChosenFolder(path)) => path.is_none(),
+            Some(Event::ChosenSave(path) | Event::ChosenFolder(path) | Event::ChosenOpenMask(path) | Event::ChosenSaveMask(path)) => {
+                path.is_none()
+            }
             _ => true,
         };
         match answer {
@@ -56,6 +58,14 @@ fn ask(command: &Command) -> Option<Event> {
             Some(Event::ChosenSave(dialog.save_file()))
         }
         Command::AskFolder => Some(Event::ChosenFolder(rfd::FileDialog::new().set_title("Choose a model's folder").pick_folder())),
+        Command::AskOpenMask => {
+            let dialog = rfd::FileDialog::new().set_title("Open a selection").add_filter("Pictures", &ENDINGS);
+            Some(Event::ChosenOpenMask(dialog.pick_file()))
+        }
+        Command::AskSaveMask => {
+            let dialog = rfd::FileDialog::new().set_title("Save the selection").set_file_name("selection.png");
+            Some(Event::ChosenSaveMask(dialog.add_filter("PNG", &["png"]).save_file()))
+        }
         _ => None,
     }
 }

@@ -2,17 +2,20 @@
 
 use super::{Event, Kept, KeptState, Thumbnail, Up};
 use crate::document::{Document, Revision, RevisionId};
-use crate::imaging::{Picture, Pixels};
+use crate::imaging::{Mask, Picture, Pixels};
 use crate::pipeline::memory;
 use crate::project::{self, Project};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The project that is open, and where it is.
 #[derive(Default)]
 pub struct Keeper {
     path: Option<PathBuf>,
     project: Option<Project>,
+    /// The selection that was packed last, since most states differ in other things.
+    packed: Option<(Mask, Arc<[u8]>)>,
     /// Nothing is kept: another window has the file, or it cannot be written.
     looks_only: bool,
 }
@@ -48,8 +51,10 @@ impl Keeper {
     /// Writes all of a document into a new file, and goes on there.
     pub fn save_as(&mut self, path: &Path, document: &Document, thumbnails: &BTreeMap<RevisionId, Thumbnail>, state: &KeptState, up: &Up) {
         let pictures = thumbnails.iter().filter_map(|(id, t)| Some((*id, picture_of(t)?))).collect();
-        let made = Project::create(path, document, &pictures, &own_state(state));
-        let result = made.map(|project| *self = Self { path: Some(path.to_owned()), project: Some(project), looks_only: false });
+        let state = self.own_state(state);
+        let made = Project::create(path, document, &pictures, &state);
+        let packed = self.packed.take();
+        let result = made.map(|project| *self = Self { path: Some(path.to_owned()), project: Some(project), looks_only: false, packed });
         up.send(Event::ProjectSaved { name: name(path), result: result.map_err(|e| e.to_string()) });
     }
 
@@ -61,11 +66,33 @@ impl Keeper {
         self.write(up, |project| project.set_current(id, redo));
     }
 
+    pub fn rename(&mut self, id: RevisionId, name: Option<&str>, up: &Up) {
+        self.write(up, |project| project.rename(id, name));
+    }
+
+    pub fn star(&mut self, id: RevisionId, starred: bool, up: &Up) {
+        self.write(up, |project| project.star(id, starred));
+    }
+
+    pub fn prune(&mut self, gone: &[RevisionId], up: &Up) {
+        self.write(up, |project| project.prune(gone));
+    }
+
     pub fn save_state(&mut self, state: &KeptState, up: &Up) {
         // A project of nothing but a prompt is none.
         if self.project.is_some() {
-            self.write(up, |project| project.save_state(&own_state(state)));
+            let state = self.own_state(state);
+            self.write(up, |project| project.save_state(&state));
         }
+    }
+
+    /// A selection that cannot be packed is left out: a prompt is worth more.
+    fn own_state(&mut self, state: &KeptState) -> project::State {
+        let view = state.view.map(|(zoom, [x, y])| project::View { zoom, centre: (x, y) });
+        if self.packed.as_ref().map(|(mask, _)| mask) != state.mask.as_ref() {
+            self.packed = state.mask.as_ref().and_then(|mask| Some((mask.clone(), mask.pack().ok()?.into())));
+        }
+        project::State { prompt: state.prompt.clone(), view, mask: self.packed.as_ref().map(|(_, bytes)| bytes.clone()) }
     }
 
     fn write(&mut self, up: &Up, change: impl FnOnce(&mut Project) -> project::Result<()>) {
@@ -109,10 +136,6 @@ fn picture_of(thumbnail: &Thumbnail) -> Option<Picture> {
 }
 
 fn state_of(state: project::State) -> KeptState {
-    KeptState { prompt: state.prompt, view: state.view.map(|v| (v.zoom, [v.centre.0, v.centre.1])) }
-}
-
-fn own_state(state: &KeptState) -> project::State {
-    let view = state.view.map(|(zoom, [x, y])| project::View { zoom, centre: (x, y) });
-    project::State { prompt: state.prompt.clone(), view, mask: None }
+    let mask = state.mask.and_then(|bytes| Mask::unpack(&bytes).inspect_err(|e| tracing::warn!("the selection is lost: {e}")).ok());
+    KeptState { prompt: state.prompt, view: state.view.map(|v| (v.zoom, [v.centre.0, v.centre.1])), mask }
 }

@@ -1,8 +1,8 @@
 //! What the window asks for, and what it is told. Closed enums: nothing else passes between threads.
 
 use super::{Blueprint, DeviceChoice, Latents, Made, Palette, Preview, Progress, Stage};
-use crate::document::{Document, Revision, RevisionId};
-use crate::imaging::{Format, Picture, Pyramid};
+use crate::document::{Document, LocalEdit, Placing, Revision, RevisionId};
+use crate::imaging::{ContextBox, Difference, Format, Mask, Picture, Pyramid};
 use crate::recipe::{ModelId, Recipe};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,12 +19,21 @@ pub struct Job {
     pub recipe: Recipe,
     /// The picture to edit; without one a new picture is made.
     pub reference: Option<Picture>,
+    /// What the model sees of it, and how its result is put back; `None`: the model's own picture is the result.
+    pub place: Option<Place>,
     pub variations: usize,
     /// Tokens to go on with instead of writing a blueprint.
     pub tokens: Option<Vec<u32>>,
     /// Latents after the first steps, to go on behind.
     pub path: Vec<Latents>,
     pub device: DeviceChoice,
+}
+
+/// Where an edit takes place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    pub seen: ContextBox,
+    pub placing: Placing,
 }
 
 /// Down to the lanes.
@@ -43,6 +52,47 @@ pub enum Command {
     OpenBuiltIn {
         name: &'static str,
         bytes: &'static [u8],
+    },
+    /// Put a result into its picture in another way. Answered by `Adjusted`, unless another of these was asked for meanwhile.
+    Adjust {
+        of: RevisionId,
+        source: Picture,
+        edit: Box<LocalEdit>,
+    },
+    /// Count the pixels that differ. Answered by `Compared`.
+    Compare {
+        of: RevisionId,
+        before: Picture,
+        after: Picture,
+        local: Option<Arc<LocalEdit>>,
+    },
+    /// Paint where two pictures differ. Answered by `HeatMapped`.
+    HeatMap {
+        of: RevisionId,
+        with: RevisionId,
+        before: Picture,
+        after: Picture,
+    },
+    /// Find where an edit has changed its source. Answered by `ChangeFound`.
+    FindChange {
+        of: RevisionId,
+        source: Picture,
+        local: Arc<LocalEdit>,
+    },
+    /// Change all of a selection. Answered by `MaskShaped`.
+    ShapeMask {
+        mask: Mask,
+        by: Shape,
+    },
+    /// Read a selection from a picture file, for a picture of that size. Answered by `MaskOpened`.
+    OpenMask {
+        path: PathBuf,
+        size: [u32; 2],
+    },
+    /// Write a selection as a grey picture. Answered by `Exported`.
+    SaveMask {
+        mask: Mask,
+        path: PathBuf,
     },
     /// Cut a picture for the screen. Answered by `Prepared`.
     Prepare {
@@ -67,6 +117,9 @@ pub enum Command {
     },
     /// Ask for a model's folder. Answered by `ChosenFolder`.
     AskFolder,
+    /// Ask for a picture to be the selection, and where to write it. Answered by `ChosenOpenMask` and `ChosenSaveMask`.
+    AskOpenMask,
+    AskSaveMask,
     /// Open a project; one that is not there is made when there is something to keep. Answered by `Project` where it is.
     OpenProject(PathBuf),
     /// Write all of it into a new file and go on there. Answered by `ProjectSaved`.
@@ -76,7 +129,7 @@ pub enum Command {
         thumbnails: BTreeMap<RevisionId, Thumbnail>,
         state: KeptState,
     },
-    /// Keep a revision. These three are answered only where that fails, by `NotKept`.
+    /// Keep a revision. These are answered only where that fails, by `NotKept`.
     Record {
         revision: Box<Revision>,
         thumbnail: Thumbnail,
@@ -85,6 +138,16 @@ pub enum Command {
         id: RevisionId,
         redo: Option<RevisionId>,
     },
+    Rename {
+        id: RevisionId,
+        name: Option<String>,
+    },
+    Star {
+        id: RevisionId,
+        starred: bool,
+    },
+    /// For good: what `Document::prune` told.
+    Prune(Vec<RevisionId>),
     SaveState(KeptState),
     /// Keep the settings. Answered only where that fails.
     SaveSettings(String),
@@ -116,6 +179,8 @@ pub enum Event {
     Made {
         id: JobId,
         made: Box<Made>,
+        /// How it was put into the picture that was edited.
+        local: Option<Arc<LocalEdit>>,
         pyramid: Arc<Pyramid>,
         thumbnail: Thumbnail,
         /// In seconds since 1970.
@@ -139,6 +204,27 @@ pub enum Event {
         revision: RevisionId,
         pyramid: Arc<Pyramid>,
     },
+    Adjusted {
+        of: RevisionId,
+        result: Result<Box<Adjusted>, String>,
+    },
+    Compared {
+        of: RevisionId,
+        found: Difference,
+    },
+    HeatMapped {
+        of: RevisionId,
+        with: RevisionId,
+        pyramid: Arc<Pyramid>,
+    },
+    ChangeFound {
+        of: RevisionId,
+        change: Mask,
+    },
+    MaskShaped {
+        mask: Mask,
+    },
+    MaskOpened(Result<Mask, String>),
     Exported {
         path: PathBuf,
         result: Result<(), String>,
@@ -149,6 +235,8 @@ pub enum Event {
     ChosenOpen(Vec<PathBuf>),
     ChosenSave(Option<PathBuf>),
     ChosenFolder(Option<PathBuf>),
+    ChosenOpenMask(Option<PathBuf>),
+    ChosenSaveMask(Option<PathBuf>),
     /// This system has no file dialogs; the window asks by itself.
     NoDialogs(Box<Command>),
     SettingsNotSaved(String),
@@ -177,6 +265,28 @@ pub struct KeptState {
     pub prompt: String,
     /// Zoom in screen pixels per image pixel and the image point in the middle; `None`: the whole picture.
     pub view: Option<(f64, [f64; 2])>,
+    /// The selection, where there is one.
+    pub mask: Option<Mask>,
+}
+
+/// What is done to all of a selection, by pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Grow(u32),
+    Shrink(u32),
+    Soften(u32),
+    Invert,
+}
+
+/// A result put into its picture in another way.
+#[derive(Clone, Debug)]
+pub struct Adjusted {
+    pub edit: LocalEdit,
+    pub picture: Picture,
+    pub pyramid: Arc<Pyramid>,
+    pub thumbnail: Thumbnail,
+    /// In seconds since 1970.
+    pub at: i64,
 }
 
 /// How a job ended.

@@ -1,8 +1,8 @@
 //! Everything that takes longer than a frame, on threads of its own.
 //!
-//! Three lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes;
-//! *dialogs* waits for the system's file dialogs. [`Jobs`] is the window's end: [`Jobs::send`] never blocks, and
-//! [`Jobs::poll`] takes what has come up.
+//! Four lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
+//! puts results into pictures, compares them and cuts them for the screen; *dialogs* waits for the system's file dialogs.
+//! [`Jobs`] is the window's end: [`Jobs::send`] never blocks, and [`Jobs::poll`] takes what has come up.
 //!
 //! Life of a job: `Submit` → `Started` → (`Progress` | `Blueprint` | `Preview`)* → `Finished` exactly once, also after a
 //! cancel, a panic and the end of the program. News (progress, blueprints, previews) may be lost, the newest wins; all
@@ -14,10 +14,11 @@ mod compute;
 mod dialogs;
 mod keeping;
 mod message;
+mod pixels;
 mod storage;
 
 pub use compute::{Backend, EngineBackend, Failure};
-pub use message::{Command, Ending, Event, Job, JobId, Kept, KeptState, ModelFacts, Thumbnail};
+pub use message::{Adjusted, Command, Ending, Event, Job, JobId, Kept, KeptState, ModelFacts, Place, Shape, Thumbnail};
 // The words of messages that the pipeline made up.
 pub use crate::pipeline::{BLOCK as PREVIEW_BLOCK, Blueprint, DeviceChoice, Latents, Made, Palette, Preview, PreviewMap, Progress, Stage};
 pub use storage::SETTINGS_FILE;
@@ -89,6 +90,7 @@ impl Up {
 pub struct Jobs {
     compute: Sender<(Box<Job>, CancelToken)>,
     storage: Sender<Command>,
+    pixels: Sender<Command>,
     dialogs: Sender<Command>,
     events: Receiver<Event>,
     news: Receiver<Event>,
@@ -112,14 +114,17 @@ impl Jobs {
         // Downwards nothing is bounded: the window must never wait, and a person sends few commands.
         let (compute, compute_out) = unbounded();
         let (storage, storage_out) = unbounded();
+        let (pixels, pixels_out) = unbounded();
         let (dialogs, dialogs_out) = unbounded();
         let lane = |name: &str| thread::Builder::new().name(name.to_owned());
         let lane_up = up.clone();
         lane("compute").stack_size(8 << 20).spawn(move || compute::run(&compute_out, backend, &lane_up))?;
         let lane_up = up.clone();
         let keeping = lane("storage").spawn(move || storage::run(&storage_out, &lane_up))?;
+        let lane_up = up.clone();
+        lane("pixels").spawn(move || pixels::run(&pixels_out, &lane_up))?;
         lane("dialogs").spawn(move || dialogs::run(&dialogs_out, &up))?;
-        Ok(Self { compute, storage, dialogs, events, news, tokens: HashMap::new(), keeping: Some(keeping) })
+        Ok(Self { compute, storage, pixels, dialogs, events, news, tokens: HashMap::new(), keeping: Some(keeping) })
     }
 
     /// Hands a command to its lane.
@@ -141,8 +146,16 @@ impl Jobs {
                     token.finish_early();
                 }
             }
-            Command::AskOpen | Command::AskSave { .. } | Command::AskFolder => {
+            Command::AskOpen | Command::AskSave { .. } | Command::AskFolder | Command::AskOpenMask | Command::AskSaveMask => {
                 let _ = self.dialogs.send(command);
+            }
+            Command::Adjust { .. }
+            | Command::Compare { .. }
+            | Command::HeatMap { .. }
+            | Command::FindChange { .. }
+            | Command::ShapeMask { .. }
+            | Command::Prepare { .. } => {
+                let _ = self.pixels.send(command);
             }
             other => {
                 let _ = self.storage.send(other);

@@ -2,7 +2,7 @@
 
 use super::keeping::Keeper;
 use super::{Command, Event, ModelFacts, Thumbnail, Up, now};
-use crate::imaging::{self, Filter, Picture, Pixels, Pyramid};
+use crate::imaging::{self, ContextBox, Filter, Mask, Picture, Pixels, Pyramid};
 use crate::pipeline::load::Checkpoint;
 use crate::places;
 use crate::recipe::ModelId;
@@ -37,8 +37,10 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
             let result = imaging::decode(bytes).map(with_screen).map_err(|e| e.to_string());
             up.send(Event::Opened { name: name.to_owned(), at: now(), result });
         }
-        Command::Prepare { revision, picture } => {
-            up.send(Event::Prepared { revision, pyramid: Arc::new(Pyramid::new(&picture)) });
+        Command::OpenMask { path, size } => up.send(Event::MaskOpened(open_mask(&path, size))),
+        Command::SaveMask { mask, path } => {
+            let result = mask.to_picture().and_then(|grey| imaging::save(&grey, &path, imaging::Format::Png)).map_err(|e| e.to_string());
+            up.send(Event::Exported { path, result });
         }
         Command::Export { picture, path, format } => {
             let result = imaging::save(&picture, &path, format).map_err(|e| {
@@ -62,6 +64,9 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
         Command::SaveProject { path, document, thumbnails, state } => keeper.save_as(&path, &document, &thumbnails, &state, up),
         Command::Record { revision, thumbnail } => keeper.record(&revision, &thumbnail, up),
         Command::SetCurrent { id, redo } => keeper.set_current(id, redo, up),
+        Command::Rename { id, name } => keeper.rename(id, name.as_deref(), up),
+        Command::Star { id, starred } => keeper.star(id, starred, up),
+        Command::Prune(gone) => keeper.prune(&gone, up),
         Command::SaveState(state) => keeper.save_state(&state, up),
         Command::SaveSettings(text) => {
             if let Err(why) = save_settings(&text) {
@@ -74,7 +79,15 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
         | Command::FinishEarly(_)
         | Command::AskOpen
         | Command::AskSave { .. }
-        | Command::AskFolder => {}
+        | Command::AskFolder
+        | Command::AskOpenMask
+        | Command::AskSaveMask
+        | Command::Adjust { .. }
+        | Command::Compare { .. }
+        | Command::HeatMap { .. }
+        | Command::FindChange { .. }
+        | Command::ShapeMask { .. }
+        | Command::Prepare { .. } => {}
     }
 }
 
@@ -85,7 +98,8 @@ fn broke_off(command: Command, up: &Up) {
         Command::Open(path) => up.send(Event::Opened { name: name(&path), at: now(), result: Err(why()) }),
         Command::OpenBuiltIn { name, .. } => up.send(Event::Opened { name: name.to_owned(), at: now(), result: Err(why()) }),
         Command::Paste => up.send(Event::Opened { name: String::new(), at: now(), result: Err(why()) }),
-        Command::Export { path, .. } => up.send(Event::Exported { path, result: Err(why()) }),
+        Command::OpenMask { .. } => up.send(Event::MaskOpened(Err(why()))),
+        Command::Export { path, .. } | Command::SaveMask { path, .. } => up.send(Event::Exported { path, result: Err(why()) }),
         Command::LookAt(model) => up.send(Event::Model { model, facts: Err(why()) }),
         Command::Copy(_) => up.send(Event::Copied(Err(why()))),
         Command::OpenProject(_) => up.send(Event::Project(Err(why()))),
@@ -101,6 +115,23 @@ fn name(path: &Path) -> String {
 fn with_screen(picture: Picture) -> (Picture, Arc<Pyramid>, Thumbnail) {
     let (pyramid, thumbnail) = for_screen(&picture);
     (picture, pyramid, thumbnail)
+}
+
+/// A selection from a picture: white is inside. One of another size is stretched if it has the picture's shape.
+fn open_mask(path: &Path, size: [u32; 2]) -> Result<Mask, String> {
+    let said = |e: imaging::Error| e.to_string();
+    let mask = Mask::from_picture(&imaging::open(path).map_err(said)?).map_err(said)?;
+    if mask.size() == size {
+        return Ok(mask);
+    }
+    let [w, h] = mask.size().map(f64::from);
+    if (w / h * f64::from(size[1]) / f64::from(size[0]) - 1.0).abs() > 0.01 {
+        return Err(format!("it has {} x {} pixels, which is another shape than the picture's {} x {}", w, h, size[0], size[1]));
+    }
+    let all = ContextBox { left: 0, top: 0, width: mask.width(), height: mask.height() };
+    let mut stretched = Mask::new(size[0], size[1]).map_err(said)?;
+    stretched.write(stretched.whole(), &imaging::mask_to_model(&mask, all, size)).map_err(said)?;
+    Ok(stretched)
 }
 
 /// What the window shows of a picture.

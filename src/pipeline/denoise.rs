@@ -18,12 +18,24 @@ pub struct Inputs<'a> {
     pub noise: &'a Tensor,
     /// Scaled latents of the noise's shape, laid beside it.
     pub reference: Option<&'a Tensor>,
+    /// What surrounds that which is painted.
+    pub surroundings: Option<Surroundings<'a>>,
+}
+
+/// Latents that are followed where nothing is painted.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// Of the reference, scaled; of the noise's shape.
+    pub latents: &'a Tensor,
+    /// Where the model paints: `(h, w)`.
+    pub free: &'a [bool],
 }
 
 /// Runs the Euler steps with guidance, the branches without and with the request side by side.
 ///
 /// Returns the latents after every step, those that `request.path` brought along first: the painting goes on behind them.
 /// Where the observer has enough before the end, the last are what was predicted then.
+/// Outside of what is free, the latents are the surroundings' own at each level of noise, (1 - sigma) x0 + sigma noise.
 /// Keys, values and times are computed once; `plain` computes them at every step.
 ///
 /// # Shapes
@@ -38,7 +50,7 @@ pub fn denoise(
     request: &Request,
     watch: &mut Watch,
 ) -> Result<Vec<Tensor>> {
-    let Inputs { conditions, noise, reference } = *inputs;
+    let Inputs { conditions, noise, reference, surroundings } = *inputs;
     let recipe = &request.recipe;
     let schedule = Schedule::new(recipe.steps, configs.shift);
     let (_, channels, _, width) = noise.dims4()?;
@@ -62,6 +74,8 @@ pub fn denoise(
         watch.dump("dit.0.time.1", &both(&times.embedding(0)?)?)?;
     }
     let reference = reference.map(|r| r.to_dtype(dtype)).transpose()?;
+    let held = surroundings.map(|s| Held::new(s, noise)).transpose()?;
+    let hold = |x: Tensor, sigma: f32| held.as_ref().map_or(Ok(x.clone()), |held| held.hold(&x, sigma));
     let mut path = Vec::with_capacity(recipe.steps);
     for latents in &request.path {
         path.push(latents.to_tensor(noise.device())?);
@@ -87,9 +101,10 @@ pub fn denoise(
         let v = v.narrow(1, 0, channels)?.narrow(3, 0, width)?.to_dtype(DType::F32)?;
         let (uncond, cond) = (v.narrow(0, 0, 1)?, v.narrow(0, 1, 1)?);
         let guided = (&uncond + ((&cond - &uncond)? * f64::from(recipe.guidance))?)?;
-        let predicted = (&x - (&guided * f64::from(schedule.sigmas[step]))?)?;
+        let predicted = hold((&x - (&guided * f64::from(schedule.sigmas[step]))?)?, 0.0)?;
         // Rounded to the model's type after each step, as the reference does it; nothing happens in f32.
-        x = (&x + (&guided * f64::from(schedule.delta(step)))?)?.to_dtype(dtype)?.to_dtype(DType::F32)?;
+        x = hold((&x + (&guided * f64::from(schedule.delta(step)))?)?, schedule.sigmas[step + 1])?;
+        x = x.to_dtype(dtype)?.to_dtype(DType::F32)?;
         if watch.dumps() {
             for (name, tensor) in [("uncond", &uncond), ("cond", &cond), ("guided", &guided), ("latents", &x)] {
                 watch.dump(&format!("dit.{step}.{name}"), tensor)?;
@@ -111,4 +126,28 @@ pub fn denoise(
     }
     watch.finish(Stage::Denoise);
     Ok(path)
+}
+
+/// [`Surroundings`] as tensors on the device.
+struct Held {
+    /// 1 where the model paints; of the noise's shape.
+    free: Tensor,
+    latents: Tensor,
+    noise: Tensor,
+}
+
+impl Held {
+    fn new(surroundings: Surroundings, noise: &Tensor) -> Result<Self> {
+        let (_, _, height, width) = noise.dims4()?;
+        let free: Vec<u8> = surroundings.free.iter().map(|free| u8::from(*free)).collect();
+        let free = Tensor::from_vec(free, (1, 1, height, width), noise.device())?.broadcast_as(noise.shape())?.contiguous()?;
+        let noise = noise.to_dtype(DType::F32)?;
+        Ok(Self { free, latents: surroundings.latents.to_dtype(DType::F32)?, noise })
+    }
+
+    /// What is painted stays; the rest is what surrounds it, under so much noise.
+    fn hold(&self, x: &Tensor, sigma: f32) -> Result<Tensor> {
+        let around = ((&self.latents * f64::from(1.0 - sigma))? + (&self.noise * f64::from(sigma))?)?;
+        Ok(self.free.where_cond(x, &around)?)
+    }
 }

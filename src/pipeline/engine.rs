@@ -155,7 +155,9 @@ impl Engine {
             self.load(&[Part::Transformer], watch)?;
             let beside = reference_latents.filter(|_| configs.noise);
             let transformer = loaded(&self.parts.transformer)?;
-            let inputs = denoise::Inputs { conditions: &conditions, noise: &noise, reference: beside };
+            let surroundings = request.free.as_deref().zip(reference.as_ref());
+            let surroundings = surroundings.map(|(free, latents)| denoise::Surroundings { latents, free });
+            let inputs = denoise::Inputs { conditions: &conditions, noise: &noise, reference: beside, surroundings };
             let path = denoise::denoise(transformer, &configs, &inputs, map.as_ref(), request, watch)?;
             self.release(&[Part::DiffusionConnector, Part::VaeConnector, Part::Transformer]);
             // 7. The picture.
@@ -227,6 +229,9 @@ impl Engine {
                 size.0
             )));
         }
+        if request.free.as_ref().is_some_and(|free| request.reference.is_none() || free.len() != size.0 * size.1) {
+            return setting("what may be painted does not fit the picture".to_owned());
+        }
         if !request.path.is_empty() {
             let fits = |l: &Latents| {
                 (l.channels, l.width, l.height) == (configs.vae.latent_channels, size.0, size.1)
@@ -250,7 +255,7 @@ impl Engine {
         };
         let configs = self.checkpoint.configs.clone();
         let dtype = self.arithmetic();
-        let encodes = configs.cross || configs.noise || request.reconstruct;
+        let encodes = configs.cross || configs.noise || request.reconstruct || request.free.is_some();
         self.load(if encodes { &[Part::VisionTower, Part::Encoder] } else { &[Part::VisionTower] }, watch)?;
         watch.start(Stage::Vision, 2);
         let pixels = prepare::vision_pixels(picture, configs.input_size)?.to_device(&self.device)?;

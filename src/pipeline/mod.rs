@@ -195,6 +195,9 @@ pub struct Request {
     pub noise: Option<Vec<f32>>,
     /// Latents after the first steps, made before: the painting goes on behind them. One variation only.
     pub path: Vec<Latents>,
+    /// Which latents are painted, `(h, w)`: the others follow the reference's at every level of noise, so that what is painted
+    /// fits into its surroundings.
+    pub free: Option<Vec<bool>>,
     /// Also develop the reference as the autoencoder knows it, so that its own error can be told from the edit.
     pub reconstruct: bool,
     /// Everything the long way, as the reference does it: for tests.
@@ -203,7 +206,17 @@ pub struct Request {
 
 impl Request {
     pub fn new(recipe: Recipe) -> Self {
-        Self { recipe, reference: None, variations: 1, tokens: None, noise: None, path: Vec::new(), reconstruct: false, plain: false }
+        Self {
+            recipe,
+            reference: None,
+            variations: 1,
+            tokens: None,
+            noise: None,
+            path: Vec::new(),
+            free: None,
+            reconstruct: false,
+            plain: false,
+        }
     }
 }
 

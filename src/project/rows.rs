@@ -246,6 +246,7 @@ pub(super) fn fill(connection: &Connection, path: &Path, found: Found, seen: &mu
         picture,
         made_at: found.made_at,
         steps,
+        local: None,
         name: found.name,
         starred: found.starred,
     })

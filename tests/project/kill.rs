@@ -35,7 +35,7 @@ fn child() {
     loop {
         let parent = document.revisions().get(dice.below(document.revisions().len() as u64 + 1) as usize).map(|r| r.id);
         let next = document.next();
-        let id = document.record_at(parent, made("x"), picture(next), 1, Some(steps(next.0.into())));
+        let id = document.record_at(parent, made("x"), picture(next), 1, Some(steps(next.0.into())), None);
         project.record(document.revision(id).unwrap(), Some(&noise(16, 16, false, 1))).unwrap();
         tell("kept", id);
         document.go(id);

@@ -56,12 +56,12 @@ fn steps(seed: u64) -> Steps {
 /// A document of four revisions, as a file.
 fn small(path: &Path) -> (Project, Document) {
     let mut document = Document::default();
-    let root = document.record_at(None, Origin::Opened { name: "ä.png".into() }, noise(40, 30, true, 1), 1_700_000_000, None);
+    let root = document.record_at(None, Origin::Opened { name: "ä.png".into() }, noise(40, 30, true, 1), 1_700_000_000, None, None);
     document.go(root);
-    let night = document.record_at(Some(root), made("make it night"), noise(40, 30, false, 2), 1_700_000_001, Some(steps(2)));
+    let night = document.record_at(Some(root), made("make it night"), noise(40, 30, false, 2), 1_700_000_001, Some(steps(2)), None);
     document.go(night);
-    document.record_at(Some(root), made("make it day"), noise(9, 9, false, 3), 1_700_000_002, Some(steps(3)));
-    document.record_at(None, Origin::Pasted, noise(9, 9, false, 3), 1_700_000_003, None);
+    document.record_at(Some(root), made("make it day"), noise(9, 9, false, 3), 1_700_000_002, Some(steps(3)), None);
+    document.record_at(None, Origin::Pasted, noise(9, 9, false, 3), 1_700_000_003, None, None);
     document.rename(night, "Night");
     document.star(night, true);
     let thumbnails = BTreeMap::from([(RevisionId(1), noise(4, 3, false, 9))]);

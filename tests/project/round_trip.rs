@@ -108,7 +108,7 @@ proptest! {
                 0..4 => {
                     let way = (n % 2 == 0).then(|| steps(u64::from(n)));
                     let parent = (n > 2).then_some(id);
-                    let id = document.record_at(parent, origin, noise(width, height, deep, n.into()), made_at.into(), way);
+                    let id = document.record_at(parent, origin, noise(width, height, deep, n.into()), made_at.into(), way, None);
                     project.record(document.revision(id).unwrap(), None).unwrap();
                     if document.current().is_none() {
                         document.go(id);

@@ -1,6 +1,6 @@
 //! Masks as pictures: grey, white is selected.
 
-use super::super::{Error, Picture, Pixels, Result};
+use super::super::{Error, MAX_PIXELS, MAX_SIDE, Picture, Pixels, Rect, Result, decode};
 use super::Mask;
 use image::{ExtendedColorType, ImageEncoder};
 use rayon::prelude::*;
@@ -59,6 +59,50 @@ impl Mask {
         written.map_err(|e| Error::Encode(e.to_string()))?;
         Ok(out)
     }
+
+    /// All of it in few bytes: the sizes, where something is selected, and a grey PNG of that part.
+    ///
+    /// # Errors      the encoder refuses
+    pub fn pack(&self) -> Result<Vec<u8>> {
+        let part = self.bounds().unwrap_or_default();
+        let mut out: Vec<u8> =
+            [self.width, self.height, part.left, part.top, part.width, part.height].iter().flat_map(|v| v.to_le_bytes()).collect();
+        if !part.is_empty() {
+            let encoder = image::codecs::png::PngEncoder::new(&mut out);
+            let written = encoder.write_image(&self.read(part), part.width, part.height, ExtendedColorType::L8);
+            written.map_err(|e| Error::Encode(e.to_string()))?;
+        }
+        Ok(out)
+    }
+
+    /// What [`Self::pack`] has made, or a stranger.
+    ///
+    /// # Errors      it is nothing of the kind
+    pub fn unpack(bytes: &[u8]) -> Result<Self> {
+        let spoilt = || Error::Damaged("the selection is not what was kept".to_owned());
+        let (head, png) = bytes.split_at_checked(24).ok_or_else(spoilt)?;
+        let number = |i: usize| u32::from_le_bytes([0, 1, 2, 3].map(|b| head[4 * i + b]));
+        let [width, height, left, top, w, h] = [0, 1, 2, 3, 4, 5].map(number);
+        let part = Rect { left, top, width: w, height: h };
+        if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
+            return Err(spoilt());
+        }
+        let mut mask = Self::new(width, height)?;
+        if part.is_empty() {
+            return Ok(mask);
+        }
+        // The size is looked at before room is made for it.
+        let side = |at: usize| png.get(at..at + 4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
+        if part.intersection(mask.whole()) != part || (side(16), side(20)) != (Some(w), Some(h)) {
+            return Err(spoilt());
+        }
+        let grey = Self::from_picture(&decode(png)?)?;
+        if grey.size() != [w, h] {
+            return Err(spoilt());
+        }
+        mask.write(part, &grey.read(grey.whole()))?;
+        Ok(mask)
+    }
 }
 
 /// Rec. 709's weights on sRGB's own values, times alpha. Grey stays exactly what it is.
@@ -69,7 +113,6 @@ fn grey([r, g, b, a]: [u8; 4]) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::decode;
     use super::*;
 
     #[test]
@@ -79,6 +122,12 @@ mod tests {
         let mask = mask.feathered(20);
         assert_eq!(Mask::from_picture(&decode(&mask.to_png().unwrap()).unwrap()).unwrap(), mask);
         assert_eq!(Mask::from_picture(&mask.to_picture().unwrap()).unwrap(), mask);
+        assert_eq!(Mask::unpack(&mask.pack().unwrap()).unwrap(), mask);
+        assert_eq!(Mask::unpack(&Mask::new(70, 3).unwrap().pack().unwrap()).unwrap(), Mask::new(70, 3).unwrap());
+        let packed = mask.pack().unwrap();
+        for broken in [&packed[..10], &packed[..40], &packed[..packed.len() - 9], &[255; 24][..], &[&[9; 24], &packed[24..]].concat()[..]] {
+            assert!(Mask::unpack(broken).is_err());
+        }
         let deep = Picture::new(1, 1, Pixels::Rgba16([65_535, 65_535, 65_535, 32_768].into())).unwrap();
         assert_eq!(Mask::from_picture(&deep).unwrap().coverage(0, 0), 128);
     }
