@@ -86,7 +86,7 @@ impl Editor {
         if self.compare.is_none() {
             self.toggle_compare();
         }
-        let sizes = |r: &Revision| [r.picture.width(), r.picture.height()];
+        let sizes = |r: &Revision| r.picture.size();
         let same = self.compared().map(sizes) == self.document.current().map(sizes);
         match &mut self.compare {
             Some(_) if how == How::HeatMap && !same => {
@@ -100,18 +100,20 @@ impl Editor {
     /// Asks for what is to be known about the picture on the canvas and is not yet.
     pub(super) fn ask_differences(&mut self, commands: &mut Vec<Command>) {
         let Some(current) = self.document.current() else { return };
-        let size = |r: &Revision| [r.picture.width(), r.picture.height()];
+        let size = |r: &Revision| r.picture.size();
         let source = current.parent.and_then(|p| self.document.revision(p)).filter(|p| size(p) == size(current));
         if let Some(source) = source.filter(|_| !self.differences.contains_key(&current.id)) {
-            let (before, after, local) = (source.picture.clone(), current.picture.clone(), current.local.clone());
-            commands.push(Command::Compare { of: current.id, before, after, local });
-            self.differences.insert(current.id, None);
+            if let (Some(before), Some(after)) = (source.picture.here().cloned(), current.picture.here().cloned()) {
+                commands.push(Command::Compare { of: current.id, before, after, local: current.local.clone() });
+                self.differences.insert(current.id, None);
+            }
         }
         let Some(other) = self.compare.filter(|c| c.how == How::HeatMap).and_then(|c| self.document.revision(c.with)) else { return };
         if self.heat.as_ref().is_none_or(|(of, with, _)| (*of, *with) != (current.id, other.id)) && size(other) == size(current) {
-            let (before, after) = (other.picture.clone(), current.picture.clone());
-            commands.push(Command::HeatMap { of: current.id, with: other.id, before, after });
-            self.heat = Some((current.id, other.id, None));
+            if let (Some(before), Some(after)) = (other.picture.here().cloned(), current.picture.here().cloned()) {
+                commands.push(Command::HeatMap { of: current.id, with: other.id, before, after });
+                self.heat = Some((current.id, other.id, None));
+            }
         }
     }
 }

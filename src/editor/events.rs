@@ -47,13 +47,18 @@ impl Editor {
             Event::Model { .. } => {}
             Event::Opened { name, at, result } => self.opened(name, at, result, commands),
             Event::Project(result) => self.found(result),
-            Event::ProjectSaved { name, result } => self.saved(name, result),
+            Event::ProjectSaved { name, result } => {
+                if result.is_ok() {
+                    self.kept = self.document.revisions().iter().map(|r| r.id).collect();
+                }
+                self.saved(name, result);
+            }
             Event::NotKept(why) => self.say(NoticeKind::Failed, &format!("What was made is not kept on the disk: {why}.")),
             Event::KeptAgain => self.say(NoticeKind::Done, "The disk has room again: everything is kept."),
-            Event::Prepared { revision, pyramid } => {
-                if let Some(screen) = self.screens.get_mut(&revision) {
-                    screen.pyramid = Some(pyramid);
-                }
+            Event::Prepared { revision, pyramid } => self.prepared(revision, pyramid),
+            Event::Fetched { id, result } => self.fetched(id, result),
+            Event::KeptRevision(id) => {
+                self.kept.insert(id);
             }
             Event::Adjusted { of, result } => self.adjusted(of, result),
             Event::Compared { of, found } => {

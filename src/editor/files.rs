@@ -1,6 +1,7 @@
 //! Pictures, projects and models from the disk, and pictures onto it.
 
 use super::keeping::Arrival;
+use super::pixels::STILL_READ;
 use super::running::usual_steps;
 use super::{Ask, Editor, Mode, Model, NoticeKind, Question};
 use crate::document::{Origin, Revision};
@@ -50,7 +51,10 @@ impl Editor {
             path.set_extension("png");
         }
         match (Format::of(&path, QUALITY), self.document.current()) {
-            (Ok(format), Some(revision)) => commands.push(Command::Export { picture: revision.picture.clone(), path, format }),
+            (Ok(format), Some(revision)) => match revision.picture.here().cloned() {
+                Some(picture) => commands.push(Command::Export { picture, path, format }),
+                None => self.say(NoticeKind::Failed, STILL_READ),
+            },
             (Err(why), _) => self.say(NoticeKind::Failed, &format!("The picture was not saved: {why}.")),
             (_, None) => {}
         }

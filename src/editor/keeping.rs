@@ -37,6 +37,7 @@ impl Editor {
             commands.push(Command::Record { revision: Box::new(revision.clone()), thumbnail: thumbnail.clone() });
         }
         self.screens.insert(id, Screen { thumbnail, pyramid: Some(pyramid) });
+        self.used.retain(|u| *u != id);
         self.used.push_back(id);
         id
     }
@@ -76,12 +77,13 @@ impl Editor {
                 (r.id, Screen { thumbnail: thumbnails.get(&r.id).cloned().unwrap_or_else(nothing), pyramid: None })
             })
             .collect();
+        self.kept = document.revisions().iter().map(|r| r.id).collect();
         self.document = document;
         self.project = ProjectFacts { name: Some(name), looks_only };
         self.draft.prompt = state.prompt;
         self.restore_mask(state.mask);
         if let Some(current) = self.document.current() {
-            self.view.set_image([current.picture.width(), current.picture.height()]);
+            self.view.set_image(current.picture.size());
             if let Some((scale, center)) = state.view {
                 self.view.go_to(scale, center);
             }
@@ -102,6 +104,9 @@ impl Editor {
         self.context = None;
         self.heat = None;
         self.differences.clear();
+        self.kept.clear();
+        self.fetching.clear();
+        self.preparing.clear();
         self.history = HistoryView::default();
         self.restore_mask(None);
     }

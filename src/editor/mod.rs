@@ -10,6 +10,7 @@ mod events;
 mod files;
 mod history;
 mod keeping;
+mod pixels;
 mod placing;
 mod run;
 mod running;
@@ -37,7 +38,7 @@ use crate::document::{Document, Revision, RevisionId};
 use crate::imaging::{ContextBox, Difference, Mask, Pyramid};
 use crate::jobs::{Command, Event, ModelFacts, PreviewMap};
 use crate::recipe::{ModelId, Recipe};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// What a run does.
@@ -126,8 +127,6 @@ pub const MOST_STEPS: usize = 100;
 pub const MOST_VARIATIONS: usize = 4;
 /// Notices that are kept.
 const MOST_NOTICES: usize = 5;
-/// Pixels whose pyramids are kept besides the one that is shown.
-const KEPT_PIXELS: u64 = 64_000_000;
 
 /// The application.
 #[derive(Debug)]
@@ -181,8 +180,13 @@ pub struct Editor {
     next_job: u64,
     next_notice: u64,
     dice: u64,
-    /// Pyramids in the order of their last use.
+    /// Pictures in the order of their last use.
     used: VecDeque<RevisionId>,
+    /// Those that are in the project's file for good; those that are being read from it, or cannot be; and those that are
+    /// being cut for the screen.
+    kept: BTreeSet<RevisionId>,
+    fetching: BTreeSet<RevisionId>,
+    preparing: BTreeSet<RevisionId>,
     /// Files whose reading was asked for and has not been answered.
     opening: usize,
 }
@@ -237,6 +241,9 @@ impl Editor {
             next_notice: 1,
             dice,
             used: VecDeque::new(),
+            kept: BTreeSet::new(),
+            fetching: BTreeSet::new(),
+            preparing: BTreeSet::new(),
             opening: 0,
         };
         editor.draft.seed = editor.roll();
@@ -260,10 +267,10 @@ impl Editor {
             self.wants_change_selected = false;
             self.forget_strokes();
             self.keep_place(&mut commands);
-            self.find_change(&mut commands);
         }
-        self.ask_differences(&mut commands);
         self.show(&mut commands);
+        self.find_change(&mut commands);
+        self.ask_differences(&mut commands);
         commands
     }
 
@@ -273,8 +280,8 @@ impl Editor {
             Action::OpenFiles(paths) => self.open(paths, commands),
             Action::Paste => commands.push(Command::Paste),
             Action::Copy => {
-                if let Some(revision) = self.document.current() {
-                    commands.push(Command::Copy(revision.picture.clone()));
+                if let Some(picture) = self.document.current().and_then(|r| r.picture.here().cloned()) {
+                    commands.push(Command::Copy(picture));
                 }
             }
             Action::Export => match self.document.current() {
@@ -422,45 +429,5 @@ impl Editor {
     /// Whether a file is being read.
     pub fn is_opening(&self) -> bool {
         self.opening > 0
-    }
-
-    /// Keeps the view at the size of what is shown, and the pyramids of what was shown lately.
-    fn show(&mut self, commands: &mut Vec<Command>) {
-        if let Some(run) = self.run_on_canvas().filter(|run| run.mode == Mode::Generate) {
-            let size = [run.size.width, run.size.height];
-            self.view.set_image(size);
-            return;
-        }
-        if let Some((id, picture)) = self.compared().map(|r| (r.id, r.picture.clone()))
-            && !self.used.contains(&id)
-        {
-            self.used.push_front(id);
-            if self.screens.get(&id).is_some_and(|s| s.pyramid.is_none()) {
-                commands.push(Command::Prepare { revision: id, picture });
-            }
-        }
-        let Some(shown) = self.shown() else { return };
-        let (id, picture) = (shown.id, shown.picture.clone());
-        self.view.set_image([picture.width(), picture.height()]);
-        if self.used.back() != Some(&id) {
-            self.used.retain(|u| *u != id);
-            self.used.push_back(id);
-            if self.screens.get(&id).is_some_and(|s| s.pyramid.is_none()) {
-                commands.push(Command::Prepare { revision: id, picture });
-            }
-        }
-        let pixels =
-            |id: &RevisionId| self.document.revision(*id).map_or(0, |r| u64::from(r.picture.width()) * u64::from(r.picture.height()));
-        let mut kept = 0;
-        let older: Vec<RevisionId> = self.used.iter().rev().skip(1).copied().collect();
-        for id in older {
-            kept += pixels(&id);
-            if kept > KEPT_PIXELS {
-                self.used.retain(|u| *u != id);
-                if let Some(screen) = self.screens.get_mut(&id) {
-                    screen.pyramid = None;
-                }
-            }
-        }
     }
 }

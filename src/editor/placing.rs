@@ -2,7 +2,8 @@
 //! afterwards.
 
 use super::keeping::Arrival;
-use super::{Editor, Mode};
+use super::pixels::STILL_READ;
+use super::{Editor, Mode, NoticeKind};
 use crate::document::{LocalEdit, Placing, RevisionId, USUAL_REACH};
 use crate::imaging::{Blend, ContextBox};
 use crate::jobs::{Adjusted, Command, Place};
@@ -80,7 +81,7 @@ impl Editor {
     /// What the next edit shows the model of the picture on the canvas; `None` where the next run makes a new one.
     pub fn context_box(&self) -> Option<ContextBox> {
         let picture = &self.document.current().filter(|_| self.mode() == Mode::Edit)?.picture;
-        let size = [picture.width(), picture.height()];
+        let size = picture.size();
         let side = self.model_size()?;
         let by_itself = || ContextBox::around(size, self.selected_bounds(), [side.width, side.height]);
         Some(self.context.filter(|(of, _)| *of == size).map_or_else(by_itself, |(_, seen)| seen))
@@ -142,10 +143,11 @@ impl Editor {
     pub(super) fn adjust(&mut self, how: Adjust, commands: &mut Vec<Command>) {
         let Some(current) = self.document.current() else { return };
         let (of, Some(mut edit), Some(source)) =
-            (current.id, self.local().cloned(), current.parent.and_then(|p| self.document.revision(p)).map(|r| r.picture.clone()))
+            (current.id, self.local().cloned(), current.parent.and_then(|p| self.document.revision(p)))
         else {
             return;
         };
+        let Some(source) = source.picture.here().cloned() else { return self.say(NoticeKind::Failed, STILL_READ) };
         let own = match current.local.as_deref().map(|l| &l.placing) {
             Some(Placing::Selection { mask, .. }) => Some(mask.clone()),
             _ => None,

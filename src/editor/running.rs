@@ -1,5 +1,6 @@
 //! Running the model: what would run, what runs, what waits.
 
+use super::pixels::STILL_READ;
 use super::{Draft, Editor, Mode, NoticeKind, Past, Run, Select, Waiting};
 use crate::document::Placing;
 use crate::jobs::{Command, Ending, Job, JobId};
@@ -47,6 +48,9 @@ impl Editor {
         };
         let Some(size) = self.model_size() else { return };
         let source = if mode == Mode::Edit { self.document.current() } else { None };
+        if source.is_some_and(|r| r.picture.here().is_none()) {
+            return self.say(NoticeKind::Failed, STILL_READ);
+        }
         let prompt = self.draft.prompt.trim().to_owned();
         let recipe = Recipe {
             seed: self.draft.seed,
@@ -58,7 +62,7 @@ impl Editor {
         let job = Job {
             id: JobId(self.next_job),
             recipe,
-            reference: source.map(|r| r.picture.clone()),
+            reference: source.and_then(|r| r.picture.here().cloned()),
             place: source.and_then(|_| self.place()),
             variations: self.draft.variations,
             tokens: None,
@@ -171,7 +175,7 @@ impl Editor {
             self.document.go(parent);
         }
         if let (Some(local), Some(source)) = (local, self.document.current()) {
-            let size = [source.picture.width(), source.picture.height()];
+            let size = source.picture.size();
             self.context = Some((size, local.seen));
             let preserve = &mut self.draft.preserve;
             match &local.placing {

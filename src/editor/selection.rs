@@ -190,7 +190,7 @@ impl Editor {
     /// The selection of the picture on the canvas, where something is selected.
     pub fn selected(&self) -> Option<&Mask> {
         let picture = &self.document.current()?.picture;
-        let mask = self.selection.mask.as_ref().filter(|m| m.size() == [picture.width(), picture.height()])?;
+        let mask = self.selection.mask.as_ref().filter(|m| m.size() == picture.size())?;
         self.selection.bounds.is_some().then_some(mask)
     }
 
@@ -266,7 +266,7 @@ impl Editor {
     /// The mask for the picture on the canvas; an empty one where there is none of its size.
     fn current_mask(&self) -> Option<Mask> {
         let picture = &self.document.current()?.picture;
-        let size = [picture.width(), picture.height()];
+        let size = picture.size();
         self.selection.mask.clone().filter(|m| m.size() == size).or_else(|| Mask::new(size[0], size[1]).ok())
     }
 
@@ -374,8 +374,10 @@ impl Editor {
             return;
         }
         if let (Some(local), Some(source)) = (&current.local, current.parent.and_then(|p| self.document.revision(p))) {
-            self.change_asked = Some(current.id);
-            commands.push(Command::FindChange { of: current.id, source: source.picture.clone(), local: Arc::clone(local) });
+            if let Some(source) = source.picture.here().cloned() {
+                self.change_asked = Some(current.id);
+                commands.push(Command::FindChange { of: current.id, source, local: Arc::clone(local) });
+            }
         }
     }
 
@@ -387,7 +389,7 @@ impl Editor {
 
     pub(super) fn import_mask(&mut self, path: PathBuf, commands: &mut Vec<Command>) {
         if let Some(picture) = self.document.current().map(|r| &r.picture) {
-            commands.push(Command::OpenMask { path, size: [picture.width(), picture.height()] });
+            commands.push(Command::OpenMask { path, size: picture.size() });
         }
     }
 

@@ -1,5 +1,6 @@
 //! The steps of a painting that is done: looked at one by one, and gone on from.
 
+use super::pixels::STILL_READ;
 use super::{Again, Draft, Editor, Mode, NoticeKind, Run, Waiting};
 use crate::document::{Origin, RevisionId, Steps};
 use crate::jobs::{Command, Job, JobId, Latents, Place, Preview};
@@ -77,7 +78,10 @@ impl Editor {
         }
         self.next_job += 1;
         let source = parent.and_then(|p| self.document.revision(p));
-        job.reference = source.map(|r| r.picture.clone());
+        job.reference = source.and_then(|r| r.picture.here().cloned());
+        if source.is_some() && job.reference.is_none() {
+            return self.say(NoticeKind::Failed, STILL_READ);
+        }
         job.place = place.filter(|_| source.is_some());
         let size = recipe.size.or_else(|| self.model_size()).unwrap_or(Size { width: 1, height: 1 });
         let mode = if job.reference.is_some() { Mode::Edit } else { Mode::Generate };

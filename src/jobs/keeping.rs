@@ -44,7 +44,7 @@ impl Keeper {
             opened => opened,
         };
         let read = opened.and_then(|project| {
-            let document = project.document(memory::available_bytes() / 2)?;
+            let document = project.document_without_pictures(memory::available_bytes() / 2)?;
             let thumbnails = project.thumbnails()?.into_iter().map(|(id, picture)| (id, thumbnail_of(&picture))).collect();
             let state = state_of(project.state()?);
             let kept = Kept { name: name(path), looks_only: project.is_read_only(), document, thumbnails, state };
@@ -64,13 +64,23 @@ impl Keeper {
     pub fn save_as(&mut self, path: &Path, document: &Document, thumbnails: &BTreeMap<RevisionId, Thumbnail>, state: &KeptState, up: &Up) {
         let pictures = thumbnails.iter().filter_map(|(id, t)| Some((*id, picture_of(t)?))).collect();
         let state = self.own_state(state);
-        let result = Project::create(path, document, &pictures, &state).map_err(|e| format!("{e}{}", self.other_place(&e, path)));
+        let made = match &self.project {
+            Some(project) => project.save_as(path, document, &pictures, &state),
+            None => Project::create(path, document, &pictures, &state),
+        };
+        let result = made.map_err(|e| format!("{e}{}", self.other_place(&e, path)));
         let result = result.map(|project| {
             // All that waited is in the document.
             let packed = self.packed.take();
             *self = Self { path: Some(path.to_owned()), project: Some(project), packed, ..Self::default() };
         });
         up.send(Event::ProjectSaved { name: name(path), result });
+    }
+
+    /// Reads a revision's picture.
+    pub fn fetch(&self, id: RevisionId, up: &Up) {
+        let read = self.project.as_ref().map(|project| project.picture(id).map_err(|e| e.to_string()));
+        up.send(Event::Fetched { id, result: read.unwrap_or_else(|| Err("no project is open".to_owned())) });
     }
 
     /// Writes a change, behind those that wait.
@@ -117,7 +127,12 @@ impl Keeper {
     fn catch_up(&mut self, way_out: impl Fn(&project::Error) -> &'static str, up: &Up) -> bool {
         let mut all = true;
         while let Some(change) = self.waiting.pop_front() {
-            let Err(error) = self.write(&change) else { continue };
+            let Err(error) = self.write(&change) else {
+                if let Command::Record { revision, .. } = &change {
+                    up.send(Event::KeptRevision(revision.id));
+                }
+                continue;
+            };
             all = false;
             up.send(Event::NotKept(format!("{error}{}", way_out(&error))));
             if !error.is_refused() {

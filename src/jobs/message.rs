@@ -94,6 +94,8 @@ pub enum Command {
         mask: Mask,
         path: PathBuf,
     },
+    /// Read a revision's picture from the project. Answered by `Fetched`.
+    Fetch(RevisionId),
     /// Cut a picture for the screen. Answered by `Prepared`.
     Prepare {
         revision: RevisionId,
@@ -246,6 +248,13 @@ pub enum Event {
         result: Result<(), String>,
     },
     /// A change could not be written, and why. It waits, and is tried again before the next one.
+    /// A revision's picture from the project.
+    Fetched {
+        id: RevisionId,
+        result: Result<Picture, String>,
+    },
+    /// A revision is in the project's file for good.
+    KeptRevision(RevisionId),
     NotKept(String),
     /// All that waited is written.
     KeptAgain,

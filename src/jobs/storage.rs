@@ -60,6 +60,7 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
             Pasted::Text(text) => up.send(Event::PastedText(text)),
             Pasted::Nothing => {}
         },
+        Command::Fetch(id) => keeper.fetch(id, up),
         Command::OpenProject(path) => keeper.open(&path, up),
         Command::SaveProject { path, document, thumbnails, state } => keeper.save_as(&path, &document, &thumbnails, &state, up),
         change @ (Command::Record { .. }
@@ -102,6 +103,7 @@ fn broke_off(command: Command, up: &Up) {
         Command::Export { path, .. } | Command::SaveMask { path, .. } => up.send(Event::Exported { path, result: Err(why()) }),
         Command::LookAt(model) => up.send(Event::Model { model, facts: Err(why()) }),
         Command::Copy(_) => up.send(Event::Copied(Err(why()))),
+        Command::Fetch(id) => up.send(Event::Fetched { id, result: Err(why()) }),
         Command::OpenProject(_) => up.send(Event::Project(Err(why()))),
         Command::Record { .. }
         | Command::SetCurrent { .. }

@@ -209,7 +209,7 @@ fn read_mask(connection: &Connection, path: &Path, id: u32, blob: i64, size: [u3
             if !packed.starts_with(&head) {
                 return Err(spoilt());
             }
-            Mask::unpack(&packed).map_err(|e| Error::damaged(path, e.to_string()))?
+            Mask::unpack(&packed).map_err(|_| Error::damaged(path, format!("the selection of revision {id} cannot be read")))?
         }
     };
     if mask.size() != size {

@@ -127,7 +127,7 @@ pub(super) struct Found {
     name: Option<String>,
     starred: bool,
     origin: Origin,
-    picture: Kept,
+    pub(super) picture: Kept,
     steps: Option<FoundSteps>,
     local: Option<local::Found>,
 }

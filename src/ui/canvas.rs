@@ -64,6 +64,9 @@ impl Canvas {
             }
             drawing(ui, rect, editor, &response, per_point);
         }
+        if run.is_none() && editor.is_reading() {
+            chip(ui, pos2(rect.left() + 12.0, rect.bottom() - 40.0), "Reading the picture…");
+        }
         if editor.shows_before && editor.document.can_undo() {
             chip(ui, pos2(rect.left() + 12.0, rect.top() + 12.0), "Before");
         }

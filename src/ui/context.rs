@@ -16,7 +16,7 @@ pub fn handles(ui: &Ui) -> [Rect; 2] {
 pub fn show(ui: &Ui, rect: Rect, editor: &Editor, per_point: f64, actions: &mut Vec<Action>) {
     ui.memory_mut(|m| m.data.insert_temp(Id::unique("context box handles"), [Rect::NOTHING; 2]));
     let (Some(seen), Some(current)) = (editor.context_box(), editor.document.current()) else { return };
-    let size = [current.picture.width(), current.picture.height()];
+    let size = current.picture.size();
     if (seen.left, seen.top, seen.width, seen.height) == (0, 0, size[0], size[1]) && !editor.context_is_moved() {
         return;
     }
