@@ -2,7 +2,7 @@
 
 use super::pictures::{Kept, Seen, fits};
 use super::{Error, Result, blobs, local};
-use crate::document::{Origin, Revision, RevisionId, Steps};
+use crate::document::{Held, Origin, Revision, RevisionId, Steps};
 use crate::imaging::{self, Format, Mask, Picture};
 use crate::recipe::{ModelId, Recipe};
 use half::f16;
@@ -31,7 +31,7 @@ impl<'a> Ready<'a> {
     pub(super) fn new(path: &Path, revision: &'a Revision, thumbnail: Option<&Picture>, source: Option<[u32; 2]>) -> Result<Self> {
         let refused = |what: String| Error::Refused { path: path.to_owned(), what };
         let png = |picture: &Picture| imaging::encode(picture, Format::Png).map_err(|e| refused(e.to_string()));
-        let size = [revision.picture.width(), revision.picture.height()];
+        let size = revision.picture.size();
         if !fits(size) {
             return Err(refused(format!("a picture of {} x {} pixels", size[0], size[1])));
         }
@@ -44,7 +44,8 @@ impl<'a> Ready<'a> {
             return Err(refused("more than a gigabyte of steps".to_owned()));
         }
         let recipe = revision.recipe().map(|r| write_recipe(r).ok_or_else(|| refused("a recipe with numbers that are none".to_owned())));
-        let (png, thumbnail) = (png(&revision.picture)?, thumbnail.map(png).transpose()?);
+        let picture = revision.picture.here().ok_or_else(|| refused("a picture whose pixels are not here".to_owned()))?;
+        let (png, thumbnail) = (png(picture)?, thumbnail.map(png).transpose()?);
         Ok(Self { revision, recipe: recipe.transpose()?, png, steps, thumbnail, local })
     }
 
@@ -230,8 +231,8 @@ fn from_row(row: &Row<'_>, path: &Path) -> rusqlite::Result<Result<Found>> {
     Ok(Ok(found))
 }
 
-/// Bytes of memory that all of them take; what is the same is counted once.
-pub(super) fn memory(found: &[Found]) -> u64 {
+/// Bytes of memory that all of them take, with or without the pictures themselves; what is the same is counted once.
+pub(super) fn memory(found: &[Found], with_pictures: bool) -> u64 {
     let (mut pictures, mut masks) = (HashMap::new(), HashMap::new());
     // Who lies about the size of a picture does not make it smaller: the largest counts.
     let count = |all: &mut HashMap<i64, u64>, blob, bytes: u64| {
@@ -239,7 +240,9 @@ pub(super) fn memory(found: &[Found]) -> u64 {
         *counted = bytes.max(*counted);
     };
     for f in found {
-        count(&mut pictures, f.picture.blob, f.picture.bytes());
+        if with_pictures {
+            count(&mut pictures, f.picture.blob, f.picture.bytes());
+        }
         if let Some((kept, mask)) = f.local.as_ref().map(local::Found::large) {
             kept.for_each(|kept| count(&mut pictures, kept.blob, kept.bytes()));
             mask.into_iter().for_each(|blob| count(&mut masks, blob, Mask::most_bytes(f.picture.size())));
@@ -249,12 +252,16 @@ pub(super) fn memory(found: &[Found]) -> u64 {
     pictures.values().chain(masks.values()).sum::<u64>() + steps.sum::<u64>()
 }
 
-/// Reads what is large. `seen` holds what was read before.
+/// Reads what is large; the picture itself where it is wanted. `seen` holds what was read before.
 ///
 /// # Errors      what is there is not what the row says
-pub(super) fn fill(connection: &Connection, path: &Path, found: Found, seen: &mut Seen) -> Result<Revision> {
+pub(super) fn fill(connection: &Connection, path: &Path, found: Found, with_picture: bool, seen: &mut Seen) -> Result<Revision> {
     let id = found.id;
-    let picture = found.picture.read(connection, path, &format!("the picture of revision {id}"), seen)?;
+    let kept = found.picture;
+    let picture = match with_picture {
+        true => kept.read(connection, path, &format!("the picture of revision {id}"), seen)?.into(),
+        false => Held::away(kept.width, kept.height, kept.bits),
+    };
     let steps = found.steps.map(|steps| read_steps(connection, path, steps)).transpose()?;
     let local = found.local.map(|local| local.fill(connection, path, id, found.picture.size(), seen)).transpose()?;
     Ok(Revision {

@@ -241,7 +241,7 @@ fn drawing(ui: &Ui, rect: Rect, editor: &Editor, response: &Response, per_point:
     let colours = theme::colours(ui.style());
     let painter = ui.painter().with_clip_rect(rect);
     let at = |x: f64, y: f64| on_screen(editor, rect, per_point, [x, y, 0.0, 0.0]).min;
-    let lines = [Stroke::new(3.0, Color32::from_black_alpha(110)), Stroke::new(1.0, colours.accent)];
+    let lines = [Stroke::new(3.0, theme::UNDER_LINE), Stroke::new(1.0, colours.accent)];
     if let Some([from, to]) = editor.selection.rectangle() {
         let drawn = Rect::from_two_pos(at(from[0], from[1]), at(to[0], to[1]));
         for stroke in lines {
@@ -257,8 +257,8 @@ fn drawing(ui: &Ui, rect: Rect, editor: &Editor, response: &Response, per_point:
     let brush = matches!(editor.selection.tool, Tool::Brush | Tool::Eraser);
     if let Some(pointer) = response.hover_pos().filter(|_| brush && response.contains_pointer()) {
         let radius = (f64::from(editor.brush_diameter()) / 2.0 * editor.view.scale() / per_point) as f32;
-        painter.circle_stroke(pointer, radius.max(1.5), Stroke::new(2.5, Color32::from_black_alpha(120)));
-        painter.circle_stroke(pointer, radius.max(1.5), Stroke::new(1.0, Color32::WHITE));
+        painter.circle_stroke(pointer, radius.max(1.5), Stroke::new(2.5, theme::UNDER_LINE));
+        painter.circle_stroke(pointer, radius.max(1.5), Stroke::new(1.0, theme::OVER_LINE));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{canvas, theme};
 use crate::editor::{Action, Context, Editor};
-use eframe::egui::{self, Color32, CursorIcon, FontId, Id, Rect, Role, Sense, Shape, Stroke, Ui, WidgetInfo, pos2, vec2};
+use eframe::egui::{self, CursorIcon, FontId, Id, Rect, Role, Sense, Shape, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 /// Side of the handle in the corner, in points.
 const HANDLE: f32 = 12.0;
@@ -24,8 +24,8 @@ pub fn show(ui: &Ui, rect: Rect, editor: &Editor, per_point: f64, actions: &mut 
     let on_canvas = canvas::on_screen(editor, rect, per_point, place);
     let painter = ui.painter().with_clip_rect(rect);
     let corners = [on_canvas.left_top(), on_canvas.right_top(), on_canvas.right_bottom(), on_canvas.left_bottom(), on_canvas.left_top()];
-    painter.add(Shape::line(corners.to_vec(), Stroke::new(2.5, Color32::from_black_alpha(90))));
-    painter.extend(Shape::dashed_line(&corners, Stroke::new(1.0, Color32::from_white_alpha(220)), 6.0, 5.0));
+    painter.add(Shape::line(corners.to_vec(), Stroke::new(2.5, theme::UNDER_LINE)));
+    painter.extend(Shape::dashed_line(&corners, Stroke::new(1.0, theme::OVER_LINE), 6.0, 5.0));
     let colours = theme::colours(ui.style());
     let per_image = per_point / editor.view.scale();
 
@@ -59,7 +59,7 @@ pub fn show(ui: &Ui, rect: Rect, editor: &Editor, per_point: f64, actions: &mut 
     let resized = ui.interact(handle.expand(4.0), Id::unique("context box corner"), Sense::drag());
     resized.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Size of what the model sees"));
     painter.rect_filled(handle, 3.0, if resized.hovered() { colours.accent } else { colours.panel });
-    painter.rect_stroke(handle, 3.0, Stroke::new(1.0, Color32::from_white_alpha(220)), egui::StrokeKind::Inside);
+    painter.rect_stroke(handle, 3.0, Stroke::new(1.0, theme::OVER_LINE), egui::StrokeKind::Inside);
     if resized.hovered() || resized.dragged() {
         ui.ctx().set_cursor_icon(CursorIcon::ResizeNwSe);
     }

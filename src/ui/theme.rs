@@ -91,6 +91,10 @@ pub const fn opaque(r: u8, g: u8, b: u8) -> Color32 {
     Color32::from_rgb(r, g, b)
 }
 
+/// Lines over a picture, whatever it shows: a dark one under a light one.
+pub const UNDER_LINE: Color32 = Color32::from_black_alpha(110);
+pub const OVER_LINE: Color32 = Color32::WHITE;
+
 /// The colours in use.
 pub fn colours(style: &Style) -> &'static Colours {
     if style.visuals.dark_mode { &DARK } else { &LIGHT }

@@ -458,6 +458,29 @@ fn pyramids_of_pictures_long_unseen_are_let_go_and_made_again() {
     assert!(e.screens[&RevisionId(0)].pyramid.is_some());
 }
 
+#[test]
+fn pixels_of_pictures_long_unseen_are_let_go_once_they_are_kept_and_read_again() {
+    let mut e = editor();
+    let big = picture(8000, 4500, 1); // 36 million pixels
+    for name in ["a.png", "b.png", "c.png"] {
+        event(&mut e, opened(name, big.clone()));
+    }
+    let here = |e: &Editor, id: u32| e.document.revision(RevisionId(id)).unwrap().picture.here().is_some();
+    assert!(here(&e, 0), "it is nowhere else yet");
+    for id in 0..3 {
+        event(&mut e, Event::KeptRevision(RevisionId(id)));
+    }
+    assert!(!here(&e, 0) && here(&e, 1) && here(&e, 2));
+    let commands = act(&mut e, Action::Go(RevisionId(0)));
+    assert!(matches!(commands[..], [Command::Fetch(RevisionId(0))]), "{commands:?}");
+    assert!(e.is_reading() && act(&mut e, Action::Fit).is_empty(), "once is enough");
+    act(&mut e, Action::SetPrompt("x".to_owned()));
+    assert!(act(&mut e, Action::Run).is_empty() && e.notices[0].text.contains("still being read"));
+    let commands = event(&mut e, Event::Fetched { id: RevisionId(0), result: Ok(big) });
+    assert!(matches!(commands[..], [Command::Prepare { revision: RevisionId(0), .. }]), "{commands:?}");
+    assert!(act(&mut e, Action::Run).iter().any(|c| matches!(c, Command::Submit(_))));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]

@@ -163,7 +163,7 @@ fn a_result_is_put_in_again_without_the_model_and_kept_beside_the_first() {
     event(&mut e, answer(&newest, 78));
     act(&mut e, Action::Adjust(Adjust::Keep));
     let kept = e.document.current().unwrap();
-    assert_eq!((kept.parent, kept.picture.to_rgb8()[0]), (Some(RevisionId(0)), 78));
+    assert_eq!((kept.parent, kept.picture.here().unwrap().to_rgb8()[0]), (Some(RevisionId(0)), 78));
     assert_eq!(kept.local.as_deref(), Some(&newest));
     assert!(e.adjustment.is_none());
     act(&mut e, Action::Adjust(Adjust::Whole));

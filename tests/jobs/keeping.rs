@@ -40,8 +40,14 @@ fn prune(bench: &mut Bench, document: &mut Document, id: RevisionId) {
     bench.jobs.send(Command::Prune(document.prune(id).unwrap()));
 }
 
-/// What has been told until all that was asked for is done.
+/// What has been told until all that was asked for is done, besides which revisions are kept.
 fn told(bench: &mut Bench) -> Vec<Event> {
+    let mut events = all_told(bench);
+    events.retain(|e| !matches!(e, Event::KeptRevision(_)));
+    events
+}
+
+fn all_told(bench: &mut Bench) -> Vec<Event> {
     // The lane answers in order.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mark.png");
@@ -95,8 +101,14 @@ fn goes_on(path: &Path, allow: impl FnOnce()) {
     allow();
     document.star(child, true);
     bench.jobs.send(Command::Star { id: child, starred: true });
+    let events = all_told(&mut bench);
+    let want = [Event::KeptRevision(root), Event::KeptRevision(child), Event::KeptAgain].map(|e| format!("{e:?}"));
+    assert_eq!(events.iter().map(|e| format!("{e:?}")).collect::<Vec<_>>(), want);
+    // What is kept can be read again.
+    bench.jobs.send(Command::Fetch(child));
     let events = told(&mut bench);
-    assert!(matches!(events[..], [Event::KeptAgain]), "{events:?}");
+    let picture = document.revision(child).unwrap().picture.here().unwrap();
+    assert!(matches!(&events[..], [Event::Fetched { result: Ok(read), .. }] if read == picture), "{events:?}");
     let last = make(&mut bench, &mut document, Some(child));
     go(&mut bench, &mut document, last);
     assert!(told(&mut bench).is_empty(), "it is told once");

@@ -14,10 +14,11 @@ use std::path::Path;
 /// What is said about an edit must be so: its pixels are looked at once more, here.
 fn check_edit(session: &Session, source: &Picture) {
     let made = session.editor.document.current().unwrap();
-    let sizes = [source, &made.picture].map(|p| (p.width(), p.height(), p.bits()));
+    let made_picture = made.picture.here().unwrap();
+    let sizes = [source, made_picture].map(|p| (p.width(), p.height(), p.bits()));
     assert_eq!(sizes[0], sizes[1], "the result has the source's size and depth");
     let local = made.local.as_ref().unwrap();
-    let found = compare(source, &made.picture, Some(&local.placed(source).unwrap().change)).unwrap();
+    let found = compare(source, made_picture, Some(&local.placed(source).unwrap().change)).unwrap();
     assert_eq!(found.outside, 0, "pixels outside of what was changed");
     let proof = session.editor.proof().unwrap();
     assert_eq!((proof.found.pixels, proof.found.largest), (found.pixels, found.largest));
@@ -26,7 +27,7 @@ fn check_edit(session: &Session, source: &Picture) {
 
 fn open_edit_and_compare(session: &mut Session, path: &Path, fixture: &Fixture) {
     let id = session.open(path).unwrap_or_else(|why| panic!("{why}"));
-    let source = session.editor.document.revision(id).unwrap().picture.clone();
+    let source = session.editor.document.revision(id).unwrap().picture.here().unwrap().clone();
     fixture.check(&source);
     // Opened once more it is the same, and so it is after it was saved without loss.
     let copy = path.with_extension("copy.png");
@@ -77,7 +78,7 @@ fn a_hundred_megapixels_are_opened_edited_and_compared() {
     save(&picture, &path, Format::Png).unwrap();
     let mut session = Session::new();
     let id = session.open(&path).unwrap_or_else(|why| panic!("{why}"));
-    assert!(session.editor.document.revision(id).unwrap().picture == picture);
+    assert!(session.editor.document.revision(id).unwrap().picture.here() == Some(&picture));
     session.act(Action::Select(Select::Tool(Tool::Brush)));
     session.act(Action::Select(Select::Press([3000.0, 3000.0], Combine::Replace)));
     session.act(Action::Select(Select::Drag((0..40).map(|i| [3000.0 + 40.0 * f64::from(i), 3500.0]).collect())));
@@ -99,7 +100,7 @@ fn an_edit_that_changes_nothing_gives_the_same_pixels() {
         session.edit("make it night");
         let (source, local) = {
             let document = &session.editor.document;
-            (document.revision(id).unwrap().picture.clone(), document.current().unwrap().local.clone().unwrap())
+            (document.revision(id).unwrap().picture.here().unwrap().clone(), document.current().unwrap().local.clone().unwrap())
         };
         let mut idle = (*local).clone();
         idle.result = idle.reconstruction.clone().unwrap();

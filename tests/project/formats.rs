@@ -41,7 +41,7 @@ fn the_first_format_opens_and_stays_beside() {
     let edits = edited(&other.path().join("edits.pentimento")).1;
     for id in [4, 5, 6].map(RevisionId) {
         let edit = edits.revision(id).unwrap().clone();
-        let at = document.record_at(edit.parent, edit.origin, edit.picture, edit.made_at, edit.steps, edit.local);
+        let at = document.record_at(edit.parent, edit.origin, edit.picture.here().unwrap().clone(), edit.made_at, edit.steps, edit.local);
         project.record(document.revision(at).unwrap(), None).unwrap();
     }
     assert_whole(&project, &document);
