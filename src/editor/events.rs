@@ -7,6 +7,9 @@ use crate::document::{Origin, RevisionId};
 use crate::jobs::{Adjusted, Command, Event, JobId};
 use crate::recipe::ModelId;
 
+/// Said where something could not be written.
+const NOT_KEPT: &str = "What was made is not kept on the disk";
+
 impl Editor {
     pub(super) fn hear(&mut self, event: Event, commands: &mut Vec<Command>) {
         match event {
@@ -53,8 +56,11 @@ impl Editor {
                 }
                 self.saved(name, result);
             }
-            Event::NotKept(why) => self.say(NoticeKind::Failed, &format!("What was made is not kept on the disk: {why}.")),
-            Event::KeptAgain => self.say(NoticeKind::Done, "The disk has room again: everything is kept."),
+            Event::NotKept(why) => self.say(NoticeKind::Failed, &format!("{NOT_KEPT}: {why}.")),
+            Event::KeptAgain => {
+                self.notices.retain(|n| !n.text.starts_with(NOT_KEPT));
+                self.say(NoticeKind::Done, "The disk has room again: everything is kept.");
+            }
             Event::Prepared { revision, pyramid } => self.prepared(revision, pyramid),
             Event::Fetched { id, result } => self.fetched(id, result),
             Event::KeptRevision(id) => {

@@ -282,3 +282,34 @@ fn what_is_never_taken_does_not_hold_up_the_rest() {
     assert!(told(&mut bench).is_empty());
     assert_kept(bench, &path, &document);
 }
+
+#[test]
+fn a_project_whose_pictures_are_on_the_disk_alone_is_saved_under_another_name() {
+    let (mut bench, mut document) = (bench(), Document::default());
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = ["a", "b"].map(|name| folder.path().join(format!("{name}.pentimento")));
+    bench.jobs.send(Command::OpenProject(first.clone()));
+    let root = make(&mut bench, &mut document, None);
+    go(&mut bench, &mut document, root);
+    let [gone, child] = [0; 2].map(|_| make(&mut bench, &mut document, Some(root)));
+    told(&mut bench);
+    bench.jobs.send(Command::OpenProject(first));
+    let events = told(&mut bench);
+    let [Event::Project(Ok(kept))] = &events[..] else { panic!("{events:?}") };
+    let mut away = kept.document.clone();
+    assert!(away.revisions().iter().all(|r| r.picture.here().is_none()) && away.revisions().len() == 3);
+    make(&mut bench, &mut away, Some(child));
+    told(&mut bench);
+    let made = away.revisions().last().unwrap().clone();
+    document.record_at(made.parent, made.origin, made.picture.here().unwrap().clone(), made.made_at, made.steps, made.local);
+    for document in [&mut away, &mut document] {
+        document.prune(gone).unwrap();
+        document.rename(root, "Fox");
+    }
+    let thumbnails = away.revisions().iter().map(|r| (r.id, thumbnail())).collect();
+    let save = Command::SaveProject { path: second.clone(), document: Box::new(away), thumbnails, state: KeptState::default() };
+    bench.jobs.send(save);
+    let events = told(&mut bench);
+    assert!(matches!(&events[..], [Event::ProjectSaved { result: Ok(()), .. }]), "{events:?}");
+    assert_kept(bench, &second, &document);
+}
