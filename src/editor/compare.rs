@@ -102,18 +102,20 @@ impl Editor {
         let Some(current) = self.document.current() else { return };
         let size = |r: &Revision| r.picture.size();
         let source = current.parent.and_then(|p| self.document.revision(p)).filter(|p| size(p) == size(current));
-        if let Some(source) = source.filter(|_| !self.differences.contains_key(&current.id)) {
-            if let (Some(before), Some(after)) = (source.picture.here().cloned(), current.picture.here().cloned()) {
-                commands.push(Command::Compare { of: current.id, before, after, local: current.local.clone() });
-                self.differences.insert(current.id, None);
-            }
+        let here = |r: &Revision| r.picture.here().cloned();
+        if let Some(source) = source.filter(|_| !self.differences.contains_key(&current.id))
+            && let (Some(before), Some(after)) = (here(source), here(current))
+        {
+            commands.push(Command::Compare { of: current.id, before, after, local: current.local.clone() });
+            self.differences.insert(current.id, None);
         }
         let Some(other) = self.compare.filter(|c| c.how == How::HeatMap).and_then(|c| self.document.revision(c.with)) else { return };
-        if self.heat.as_ref().is_none_or(|(of, with, _)| (*of, *with) != (current.id, other.id)) && size(other) == size(current) {
-            if let (Some(before), Some(after)) = (other.picture.here().cloned(), current.picture.here().cloned()) {
-                commands.push(Command::HeatMap { of: current.id, with: other.id, before, after });
-                self.heat = Some((current.id, other.id, None));
-            }
+        if self.heat.as_ref().is_none_or(|(of, with, _)| (*of, *with) != (current.id, other.id))
+            && size(other) == size(current)
+            && let (Some(before), Some(after)) = (here(other), here(current))
+        {
+            commands.push(Command::HeatMap { of: current.id, with: other.id, before, after });
+            self.heat = Some((current.id, other.id, None));
         }
     }
 }

@@ -79,7 +79,7 @@ impl Editor {
         };
         match self.document.would_prune(id) {
             None => {
-                self.say(NoticeKind::Failed, "You are looking at this picture or at one that was made from it: go to another one first.")
+                self.say(NoticeKind::Failed, "You are looking at this picture or at one that was made from it: go to another one first.");
             }
             Some(gone) if busy(&gone) => self.say(NoticeKind::Failed, "A run works with this picture: wait until it is done, or stop it."),
             Some(gone) => self.history.pruning = Some(gone),

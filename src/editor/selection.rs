@@ -373,11 +373,10 @@ impl Editor {
         if self.change.as_ref().is_some_and(|(of, _)| *of == current.id) || self.change_asked == Some(current.id) {
             return;
         }
-        if let (Some(local), Some(source)) = (&current.local, current.parent.and_then(|p| self.document.revision(p))) {
-            if let Some(source) = source.picture.here().cloned() {
-                self.change_asked = Some(current.id);
-                commands.push(Command::FindChange { of: current.id, source, local: Arc::clone(local) });
-            }
+        let source = current.parent.and_then(|p| self.document.revision(p)).and_then(|r| r.picture.here().cloned());
+        if let (Some(local), Some(source)) = (&current.local, source) {
+            self.change_asked = Some(current.id);
+            commands.push(Command::FindChange { of: current.id, source, local: Arc::clone(local) });
         }
     }
 

@@ -258,9 +258,10 @@ pub(super) fn memory(found: &[Found], with_pictures: bool) -> u64 {
 pub(super) fn fill(connection: &Connection, path: &Path, found: Found, with_picture: bool, seen: &mut Seen) -> Result<Revision> {
     let id = found.id;
     let kept = found.picture;
-    let picture = match with_picture {
-        true => kept.read(connection, path, &format!("the picture of revision {id}"), seen)?.into(),
-        false => Held::away(kept.width, kept.height, kept.bits),
+    let picture = if with_picture {
+        kept.read(connection, path, &format!("the picture of revision {id}"), seen)?.into()
+    } else {
+        Held::away(kept.width, kept.height, kept.bits)
     };
     let steps = found.steps.map(|steps| read_steps(connection, path, steps)).transpose()?;
     let local = found.local.map(|local| local.fill(connection, path, id, found.picture.size(), seen)).transpose()?;

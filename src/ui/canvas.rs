@@ -186,20 +186,21 @@ fn select(ui: &Ui, editor: &Editor, response: &Response, image: &dyn Fn(egui::Po
     let mut points = Vec::new();
     // What lies over the canvas has its own meaning, also where a whole stroke falls into one frame.
     let handles = context::handles(ui);
-    let layer = |pos: egui::Pos2| ui.ctx().layer_id_at(pos).is_none_or(|layer| layer == ui.layer_id());
+    let is_free = |pos: egui::Pos2| {
+        let layer = ui.ctx().layer_id_at(pos).is_none_or(|layer| layer == ui.layer_id());
+        layer && response.rect.contains(pos) && !handles.iter().any(|handle| handle.contains(pos))
+    };
     let events = ui.input(|input| input.events.clone());
     for event in &events {
         match event {
-            Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, modifiers } if !draws => {
-                if response.rect.contains(*pos) && layer(*pos) && !handles.iter().any(|handle| handle.contains(*pos)) {
-                    let how = match (modifiers.shift, modifiers.alt) {
-                        (_, true) => Combine::TakeAway,
-                        (true, _) => Combine::Add,
-                        _ => Combine::Replace,
-                    };
-                    actions.push(Action::Select(Select::Press(image(*pos), how)));
-                    draws = true;
-                }
+            Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, modifiers } if !draws && is_free(*pos) => {
+                let how = match (modifiers.shift, modifiers.alt) {
+                    (_, true) => Combine::TakeAway,
+                    (true, _) => Combine::Add,
+                    _ => Combine::Replace,
+                };
+                actions.push(Action::Select(Select::Press(image(*pos), how)));
+                draws = true;
             }
             Event::PointerMoved(pos) if draws => points.push(image(*pos)),
             Event::PointerButton { pos, button: PointerButton::Primary, pressed: false, .. } if draws => {

@@ -162,7 +162,7 @@ fn title(ui: &Ui, rect: Rect, revision: &Revision) {
     };
     let first = line(revision.title().replace('\n', " "), theme::BODY, colours.text, revision.name.is_some());
     let second = line(facts(revision), theme::SMALL, colours.weak, false);
-    let top = rect.center().y - (first.size().y + second.size().y) / 2.0;
+    let top = rect.center().y - f32::midpoint(first.size().y, second.size().y);
     let under = top + first.size().y;
     painter.galley(pos2(rect.left(), top), first, colours.text);
     painter.galley(pos2(rect.left(), under), second, colours.weak);

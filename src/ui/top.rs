@@ -28,14 +28,9 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             actions.push(Action::SaveProject);
         }
         ui.add_space(4.0);
-        let undo = match editor.can_take_back() {
-            true => format!("Take the last stroke or setting back ({undo})"),
-            false => format!("Back to what this was made from ({undo})"),
-        };
-        let redo = match editor.can_do_again() {
-            true => format!("The stroke or setting again ({redo})"),
-            false => format!("Forward to what was made from this ({redo})"),
-        };
+        let strokes = [editor.can_take_back(), editor.can_do_again()];
+        let undo = format!("{} ({undo})", if strokes[0] { "Take the last stroke or setting back" } else { "Back to what this was made from" });
+        let redo = format!("{} ({redo})", if strokes[1] { "The stroke or setting again" } else { "Forward to what was made from this" });
         if icon_button(ui, Icon::Undo, "Undo", &undo, editor.can_take_back() || editor.document.can_undo()).clicked() {
             actions.push(Action::Undo);
         }

@@ -97,7 +97,7 @@ fn in_space(profile: &moxcms::ColorProfile) -> Vec<u8> {
 
 /// 16 bits a sample with values that 8 bits do not have.
 fn deep() -> Vec<u8> {
-    rgb().iter().enumerate().flat_map(|(i, v)| (u16::from(*v) * 257 ^ (i % 97) as u16).to_ne_bytes()).collect()
+    rgb().iter().enumerate().flat_map(|(i, v)| ((u16::from(*v) * 257) ^ (i % 97) as u16).to_ne_bytes()).collect()
 }
 
 fn long(width: u32, height: u32) -> Vec<u8> {

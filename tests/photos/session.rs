@@ -33,7 +33,7 @@ impl Session {
     pub fn until(&mut self, what: &str, mut is_true: impl FnMut(&Editor) -> bool) {
         let start = Instant::now();
         while !is_true(&self.editor) {
-            assert!(start.elapsed() < Duration::from_secs(240), "waited for “{what}”: {:?}", self.editor.notices);
+            assert!(start.elapsed() < Duration::from_mins(4), "waited for “{what}”: {:?}", self.editor.notices);
             for event in self.jobs.poll(64) {
                 let commands = self.editor.update(Message::Event(event));
                 commands.into_iter().for_each(|command| self.jobs.send(command));
@@ -52,9 +52,10 @@ impl Session {
         self.editor.notices.clear();
         self.act(Action::OpenFiles(vec![path.to_owned()]));
         self.until("it is opened", |e| !e.is_opening());
-        match self.editor.document.revisions().len() > before {
-            true => Ok(self.current().unwrap()),
-            false => Err(self.editor.notices.last().map(|n| n.text.clone()).unwrap_or_default()),
+        if self.editor.document.revisions().len() > before {
+            Ok(self.current().unwrap())
+        } else {
+            Err(self.editor.notices.last().map(|n| n.text.clone()).unwrap_or_default())
         }
     }
 
