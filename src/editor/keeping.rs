@@ -31,7 +31,7 @@ impl Editor {
     /// Records a picture and has it kept.
     pub(super) fn record(&mut self, new: Arrival, commands: &mut Vec<Command>) -> RevisionId {
         let Arrival { parent, origin, picture, path, at, pyramid, thumbnail } = new;
-        let id = self.document.record_at(parent, origin, picture, at, super::steps::steps_of(&path));
+        let id = self.document.record_at(parent, origin, picture, at, super::steps::steps_of(&path), None);
         if let Some(revision) = self.document.revision(id) {
             commands.push(Command::Record { revision: Box::new(revision.clone()), thumbnail: thumbnail.clone() });
         }
@@ -42,7 +42,7 @@ impl Editor {
 
     /// Where the person is now.
     pub fn state(&self) -> KeptState {
-        KeptState { prompt: self.draft.prompt.clone(), view: self.view.free_place() }
+        KeptState { prompt: self.draft.prompt.clone(), view: self.view.free_place(), mask: None }
     }
 
     /// Has it kept which revision is looked at.

@@ -317,7 +317,7 @@ impl Editor {
                 self.map = Some(preview.map.clone());
                 self.with_run(id, |run| run.preview = Some(preview));
             }
-            Event::Made { id, made, pyramid, thumbnail, at } => {
+            Event::Made { id, made, pyramid, thumbnail, at, .. } => {
                 let Some(run) = self.run.as_mut().filter(|r| r.id == id) else { return };
                 run.preview = None;
                 run.asked = false;
@@ -373,6 +373,7 @@ impl Editor {
                 self.ask = Some(Ask { question, answer });
             }
             Event::SettingsNotSaved(why) => self.say(NoticeKind::Failed, &format!("{why}.")),
+            _ => {}
         }
     }
 
@@ -439,6 +440,7 @@ impl Editor {
             tokens: None,
             path: Vec::new(),
             device: self.settings.device,
+            place: None,
         };
         self.next_job += 1;
         let source = source.map(|r| r.id);

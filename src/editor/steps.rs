@@ -54,6 +54,7 @@ impl Editor {
             tokens: None,
             path: vec![],
             device: self.settings.device,
+            place: None,
         };
         let Draft { guidance, .. } = self.draft;
         match how {
