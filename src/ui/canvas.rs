@@ -2,10 +2,10 @@
 
 use super::{context, theme};
 use crate::about;
-use crate::document::Revision;
+use crate::document::{Placing, Revision};
 use crate::editor::{Action, Combine, Compare, Editor, How, Mode, PREVIEW_BLOCK, Preview, Run, Select, Stage, Tool};
 use crate::imaging::Pyramid;
-use crate::render::{CanvasPaint, Over, PreviewImage};
+use crate::render::{CanvasPaint, Over, PreviewImage, Selection};
 use eframe::egui::{
     self, Align2, Color32, CursorIcon, Event, FontId, Key, MouseWheelUnit, PointerButton, Rect, Response, Role, Sense, Stroke, StrokeKind,
     Ui, WidgetInfo, pos2, vec2,
@@ -77,12 +77,17 @@ impl Canvas {
         let colours = theme::colours(ui.style());
         let view = &editor.view;
         let [width, height] = view.image().map(f64::from);
+        // Under a selection the painting is seen where it will be taken over.
+        let through = match (run.and_then(|r| r.place.as_ref()).map(|p| &p.placing), editor.document.current()) {
+            (Some(Placing::Selection { mask, .. }), Some(_)) => Some(mask.clone()),
+            _ => None,
+        };
         let over = match (run, &editor.scrubbed) {
             (Some(run), _) => run.preview.as_ref().map(|preview| (preview, editor.run_place(run))),
-            (None, Some((_, preview))) => Some((preview, [0.0, 0.0, width, height])),
+            (None, Some((_, preview))) => Some((preview, scrubbed_place(editor, [width, height]))),
             (None, None) => None,
         };
-        let over = over.map(|(preview, place)| Over { preview: self.ready(preview), place, opacity: 1.0 });
+        let over = over.map(|(preview, place)| Over { preview: self.ready(preview), place, opacity: 1.0, through: through.clone() });
         // Nothing is under a picture to come but paper.
         let checker = if base.is_some() { colours.checker } else { [colours.paper.to_array(); 2] };
         let paint = CanvasPaint {
@@ -91,6 +96,7 @@ impl Canvas {
             size: view.image(),
             base,
             over,
+            selection: if run.is_none() { selection(ui, editor) } else { None },
             soft: view.scale() < SOFT_BELOW,
             pixel_grid: true,
             checker,
@@ -217,6 +223,27 @@ fn select(ui: &Ui, editor: &Editor, response: &Response, image: &dyn Fn(egui::Po
     }
 }
 
+/// Where the painting of the edit on the canvas took place.
+fn scrubbed_place(editor: &Editor, [width, height]: [f64; 2]) -> [f64; 4] {
+    match editor.local().map(|l| l.seen) {
+        Some(seen) => [seen.left as f64, seen.top as f64, f64::from(seen.width), f64::from(seen.height)],
+        None => [0.0, 0.0, width, height],
+    }
+}
+
+/// The selection over the picture, or what an edit has changed where that is to be seen.
+fn selection(ui: &Ui, editor: &Editor) -> Option<Selection> {
+    let colours = theme::colours(ui.style());
+    if editor.compare.is_some() || editor.shows_before {
+        return None;
+    }
+    if let Some(mask) = editor.shown_change() {
+        return Some(Selection { mask: mask.clone(), colour: colours.changed, outline: false, invert: false, phase: 0.0 });
+    }
+    let mask = editor.selected()?.clone();
+    Some(Selection { mask, colour: colours.selected, outline: !editor.selection.is_drawing(), invert: false, phase: 0.0 })
+}
+
 /// The picture under everything.
 fn base(ui: &Ui, editor: &Editor) -> Option<Arc<Pyramid>> {
     let of = |r: &Revision| editor.screens.get(&r.id).and_then(|s| s.pyramid.clone());
@@ -288,6 +315,7 @@ fn split(ui: &Ui, rect: Rect, editor: &Editor, other: &Revision, compare: Compar
         size: base.size(),
         base: Some(base),
         over: None,
+        selection: None,
         soft: own < SOFT_BELOW,
         pixel_grid: false,
         checker: colours.checker,
