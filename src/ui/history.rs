@@ -48,6 +48,7 @@ impl Tree {
             ui.label(RichText::new("No picture has these words.").small().color(colours.weak));
             return;
         }
+        ui.spacing_mut().item_spacing.y = 2.0;
         let current = editor.document.current().map(|r| r.id);
         let mut area = ScrollArea::vertical().auto_shrink([false, false]);
         // Another picture on the canvas is scrolled to, once.

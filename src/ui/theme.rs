@@ -60,7 +60,7 @@ pub const DARK: Colours = Colours {
     paper: Color32::from_rgb(38, 38, 42),
     cell: Color32::from_rgb(52, 52, 57),
     checker: [[58, 58, 62, 255], [70, 70, 74, 255]],
-    selected: [226, 141, 79, 110],
+    selected: [146, 84, 255, 120],
     changed: [64, 190, 255, 130],
 };
 
@@ -82,7 +82,7 @@ pub const LIGHT: Colours = Colours {
     paper: Color32::from_rgb(240, 239, 236),
     cell: Color32::from_rgb(214, 212, 207),
     checker: [[255, 255, 255, 255], [229, 228, 225, 255]],
-    selected: [226, 120, 50, 110],
+    selected: [120, 60, 235, 110],
     changed: [20, 140, 230, 130],
 };
 
