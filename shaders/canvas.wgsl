@@ -1,4 +1,5 @@
-// Draws the canvas: a checkerboard, tiles of the picture over it, and a running job's preview over both. One quad each.
+// Draws the canvas: a checkerboard, tiles of the picture over it, and a running job's preview over both, one quad each, but
+// of a preview that is seen through a mask one for each of the mask's pages.
 // Colours are sRGB's own values with premultiplied alpha, as the window blends them. Twin: src/render/canvas.rs.
 
 // True where the target converts from linear light by itself. The window avoids such targets where it can.
@@ -14,18 +15,22 @@ struct Quad {
     texel_step: vec2<f32>,
     // The two colours of the checkerboard.
     colours: array<vec4<f32>, 2>,
-    // Physical pixels per texel where the picture is enlarged, else 1.
+    // Physical pixels per texel where the picture (preview: the mask) is enlarged, else 1.
     sharpness: f32,
     // Texels from the middle to each of the four samples where it is reduced, else 0.
     spread: f32,
     opacity: f32,
     // Strength of the lines between pixels, 0 to 1.
     grid: f32,
+    // What the preview is seen through: as texel_at and texel_step.
+    mask_at: vec2<f32>,
+    mask_step: vec2<f32>,
 }
 
 @group(0) @binding(0) var<uniform> quad: Quad;
 @group(1) @binding(0) var picture: texture_2d<f32>;
 @group(1) @binding(1) var smooth_sampler: sampler;
+@group(2) @binding(0) var mask: texture_2d<f32>;
 
 @vertex
 fn corner(@builtin(vertex_index) index: u32) -> @builtin(position) vec4<f32> {
@@ -57,17 +62,21 @@ fn checkerboard(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32
     return to_target(quad.colours[(square.x + square.y) & 1]);
 }
 
-// One filtered sample. The position is rounded to 1/256 texel, as the filters of most devices do, and a quarter of that
-// added: so the middle of a texel gives just that texel both where they truncate and where they round.
+// A place rounded to 1/256 texel, as the filters of most devices do, and a quarter of that added: so the middle of a texel
+// gives just that texel both where they truncate and where they round.
+fn rounded(at: vec2<f32>) -> vec2<f32> {
+    return (floor(at * 256.0 + 0.5) + 0.25) / 256.0;
+}
+
+// One filtered sample.
 fn sample(at: vec2<f32>) -> vec4<f32> {
-    let rounded = (floor(at * 256.0 + 0.5) + 0.25) / 256.0;
-    return textureSampleLevel(picture, smooth_sampler, rounded / vec2<f32>(textureDimensions(picture)), 0.0);
+    return textureSampleLevel(picture, smooth_sampler, rounded(at) / vec2<f32>(textureDimensions(picture)), 0.0);
 }
 
 // Enlarged: blocks, whose edges alone are mixed, over one physical pixel. At 1 this is the linear filter.
-fn enlarged(at: vec2<f32>) -> vec4<f32> {
+fn blocks(at: vec2<f32>) -> vec2<f32> {
     let edge = floor(at + 0.5);
-    return sample(edge + clamp((at - edge) * quad.sharpness, vec2(-0.5), vec2(0.5)));
+    return edge + clamp((at - edge) * quad.sharpness, vec2(-0.5), vec2(0.5));
 }
 
 // Reduced by less than two: four samples that together cover the physical pixel, averaged in near linear light (gamma 2).
@@ -90,7 +99,7 @@ fn tile(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
     if quad.spread > 0.0 {
         colour = reduced(at);
     } else {
-        colour = enlarged(at);
+        colour = sample(blocks(at));
     }
     if quad.grid > 0.0 && any(floor(at) != floor(at - quad.texel_step)) {
         // The first physical pixel of a picture's pixel: away from its own brightness, so that the line always shows.
@@ -121,5 +130,7 @@ fn over(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
         let place = vec2(places[x].x, places[y].y);
         colour += weights[x].x * weights[y].y * textureSampleLevel(picture, smooth_sampler, place / size, 0.0).rgb;
     }
-    return to_target(vec4(colour, 1.0) * quad.opacity);
+    let through = rounded(blocks(quad.mask_at + (position.xy - quad.canvas.xy - quad.rect.xy) * quad.mask_step));
+    let covered = textureSampleLevel(mask, smooth_sampler, through / vec2<f32>(textureDimensions(mask)), 0.0).r;
+    return to_target(vec4(colour, 1.0) * quad.opacity * covered);
 }

@@ -19,7 +19,7 @@ pub use blend::{Blend, blend};
 pub use codec::{ENDINGS, Format, decode, encode, open, save};
 pub use compare::{Difference, compare, heat_map, psnr};
 pub use context::{ContextBox, back_to_full, crop_to_model, mask_to_model};
-pub use mask::{Brush, Mask, Mode, Patch};
+pub use mask::{Brush, Mask, Mode, Patch, TILE as MASK_TILE, Tile as MaskTile};
 pub use picture::{Picture, Pixels};
 pub use preserve::{Preserved, preserve};
 pub use pyramid::{Level, Pyramid, TILE};

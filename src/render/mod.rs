@@ -1,15 +1,22 @@
-//! The picture on the screen, by the graphics card: the canvas with its tiles, and the preview of a running job.
+//! The picture on the screen, by the graphics card: the canvas with its tiles, the preview of a running job, and a selection.
 //!
 //! The window calls [`install`] once and then puts a [`CanvasPaint`] in its list of shapes in each frame. Colours go
 //! through unchanged: textures and target hold sRGB's own bytes, as egui draws all the rest.
 
+mod average;
 pub mod canvas;
+mod page;
+mod pages;
+mod passes;
 mod placement;
 pub mod preview;
+pub mod selection;
 mod tiles;
 
 pub use canvas::{CanvasPaint, Over};
+pub use page::{MASK_BYTES_PER_FRAME, MASK_TILES_PER_FRAME};
 pub use preview::PreviewImage;
+pub use selection::Selection;
 pub use tiles::{CACHE_BYTES, UPLOAD_BYTES_PER_FRAME};
 
 use eframe::egui_wgpu::RenderState;
@@ -29,7 +36,12 @@ pub fn install(state: &RenderState, context: &egui::Context) {
 pub struct Residency {
     /// Bytes of all tiles.
     pub tile_bytes: u64,
-    /// True where coarser levels stood in for tiles that later frames will upload. Such frames are asked for already.
+    /// Bytes of all pages of masks.
+    pub mask_bytes: u64,
+    /// How many times the frame wrote a tile of a mask into a page.
+    pub mask_tiles_written: u32,
+    /// True where coarser levels stood in for tiles that later frames will upload, or masks were not drawn as they are now.
+    /// Such frames are asked for already.
     pub uploads_pending: bool,
 }
 
@@ -37,7 +49,9 @@ pub struct Residency {
 pub fn residency(state: &RenderState) -> Residency {
     state.renderer.read().callback_resources.get::<Renderer>().map_or_else(Residency::default, |renderer| Residency {
         tile_bytes: renderer.tiles.bytes(),
-        uploads_pending: renderer.tiles.pending(),
+        mask_bytes: renderer.pages.bytes(),
+        mask_tiles_written: renderer.pages.written(),
+        uploads_pending: renderer.tiles.pending() || renderer.pages.pending(),
     })
 }
 
@@ -96,9 +110,10 @@ fn ready<T>(future: impl Future<Output = Option<T>>) -> Option<T> {
 
 /// All that lives with egui's renderer between frames.
 struct Renderer {
-    canvas: canvas::Passes,
+    canvas: passes::Passes,
     previews: preview::Previews,
     tiles: tiles::Tiles,
+    pages: pages::Pages,
     frame: Frame,
     context: egui::Context,
 }
@@ -107,15 +122,15 @@ struct Renderer {
 #[derive(Default)]
 struct Frame {
     uniforms: Vec<u8>,
-    canvases: Vec<Vec<canvas::Draw>>,
+    canvases: Vec<Vec<passes::Draw>>,
     /// Set once all canvases are prepared: the next one begins a new frame.
     complete: bool,
 }
 
 impl Renderer {
     fn new(device: &wgpu::Device, target: wgpu::TextureFormat, context: egui::Context) -> Self {
-        let (canvas, previews) = (canvas::Passes::new(device, target), preview::Previews::new(device));
-        Self { canvas, previews, tiles: tiles::Tiles::new(), frame: Frame::default(), context }
+        let (canvas, previews) = (passes::Passes::new(device, target), preview::Previews::new(device));
+        Self { canvas, previews, tiles: tiles::Tiles::new(), pages: pages::Pages::new(), frame: Frame::default(), context }
     }
 
     fn begin_canvas(&mut self) {
@@ -123,6 +138,7 @@ impl Renderer {
             self.frame = Frame::default();
             self.tiles.begin_frame();
             self.previews.begin_frame();
+            self.pages.begin_frame();
         }
     }
 
@@ -133,7 +149,8 @@ impl Renderer {
         }
         self.frame.complete = true;
         self.canvas.write(device, queue, &self.frame.uniforms);
-        if self.tiles.pending() {
+        self.pages.end_frame();
+        if self.tiles.pending() || self.pages.pending() {
             self.context.request_repaint();
         }
     }

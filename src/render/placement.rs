@@ -70,6 +70,28 @@ impl Placement {
         spans
     }
 
+    /// The seen tiles of a level with the seen part of each along both axes, from the middle of the canvas outwards.
+    pub(super) fn squares(&self, level: usize) -> Vec<[Span; 2]> {
+        let across = self.spans(0, level);
+        let mut squares: Vec<[Span; 2]> =
+            self.spans(1, level).into_iter().flat_map(|down| across.iter().map(move |across| [*across, down])).collect();
+        let middle = |span: &Span, axis: usize| (span.from + span.to - i64::from(self.canvas[axis])).pow(2);
+        squares.sort_by_key(|[across, down]| middle(across, 0) + middle(down, 1));
+        squares
+    }
+
+    /// The physical pixels of the canvas that the whole picture takes along an axis: one at least, but for what is off the canvas.
+    pub(super) fn whole(&self, axis: usize) -> [i64; 2] {
+        let [start, end] = self.edges(axis);
+        [start.max(0), end.min(i64::from(self.canvas[axis]))]
+    }
+
+    /// The same, with what is off the canvas.
+    pub(super) fn edges(&self, axis: usize) -> [i64; 2] {
+        let start = self.pixel(axis, 0.0);
+        [start, self.pixel(axis, f64::from(self.size[axis])).max(start.saturating_add(1))]
+    }
+
     /// The first physical pixel whose middle is at or right of (below) a place in the picture.
     pub(super) fn pixel(&self, axis: usize, place: f64) -> i64 {
         (self.origin[axis] + place * self.scale - 0.5).ceil() as i64
@@ -78,6 +100,11 @@ impl Placement {
     /// The place in the picture of the left (upper) edge of a physical pixel.
     pub(super) fn place(&self, axis: usize, pixel: i64) -> f64 {
         (pixel as f64 - self.origin[axis]) / self.scale
+    }
+
+    /// The same in pixels of a level, from pixel `start` of it on.
+    pub(super) fn texel(&self, axis: usize, pixel: i64, level: usize, start: u32) -> f32 {
+        (self.place(axis, pixel) / (1u64 << level) as f64 - f64::from(start)) as f32
     }
 }
 

@@ -71,7 +71,7 @@ impl Canvas {
             (None, Some((_, preview))) => Some((preview, [0.0, 0.0, width, height])),
             (None, None) => None,
         };
-        let over = over.map(|(preview, place)| Over { preview: self.ready(preview), place, opacity: 1.0 });
+        let over = over.map(|(preview, place)| Over { preview: self.ready(preview), place, opacity: 1.0, through: None });
         // Nothing is under a picture to come but paper.
         let checker = if base.is_some() { colours.checker } else { [colours.paper.to_array(); 2] };
         let paint = CanvasPaint {
@@ -80,6 +80,7 @@ impl Canvas {
             size: view.image(),
             base,
             over,
+            selection: None,
             soft: view.scale() < SOFT_BELOW,
             pixel_grid: true,
             checker,
@@ -185,6 +186,7 @@ fn split(ui: &Ui, rect: Rect, editor: &Editor, other: &Revision, compare: Compar
         size: base.size(),
         base: Some(base),
         over: None,
+        selection: None,
         soft: own < SOFT_BELOW,
         pixel_grid: false,
         checker: colours.checker,

@@ -10,7 +10,17 @@ use std::sync::Arc;
 const CHECKER: [[u8; 4]; 2] = [[40, 50, 60, 255], [200, 190, 180, 255]];
 
 fn paint(base: &Arc<Pyramid>, origin: [f64; 2], scale: f64) -> CanvasPaint {
-    CanvasPaint { origin, scale, size: base.size(), base: Some(base.clone()), over: None, soft: false, pixel_grid: false, checker: CHECKER }
+    CanvasPaint {
+        origin,
+        scale,
+        size: base.size(),
+        base: Some(base.clone()),
+        over: None,
+        selection: None,
+        soft: false,
+        pixel_grid: false,
+        checker: CHECKER,
+    }
 }
 
 fn bytes(picture: &Picture) -> Vec<[u8; 4]> {
@@ -151,7 +161,7 @@ fn a_preview_lies_at_its_place_and_lets_through_what_it_should() {
     let from = picture(200, 150, noise);
     let (pixels, base) = (bytes(&from), pyramid(&from));
     for (opacity, place) in [(1.0, [20.0, 30.0, 70.0, 50.0]), (0.5, [150.0, -20.0, 100.0, 60.0])] {
-        let over = Some(Over { preview: plain([0.2, 0.4, 0.8]), place, opacity });
+        let over = Some(Over { preview: plain([0.2, 0.4, 0.8]), place, opacity, through: None });
         let frame = screen().settled([400, 300], &CanvasPaint { over, ..paint(&base, [0.0, 0.0], 2.0) });
         frame.check(1, |x, y| {
             let (u, v) = (f64::from(x) / 2.0, f64::from(y) / 2.0);
@@ -174,9 +184,18 @@ fn a_preview_is_the_right_way_round_and_soft() {
         weights: vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.5].into(),
         block: 1,
     };
-    let over = Some(Over { preview: Arc::new(preview), place: [0.0, 0.0, 64.0, 64.0], opacity: 1.0 });
-    let paint =
-        CanvasPaint { origin: [0.0; 2], scale: 1.0, size: [64, 64], base: None, over, soft: false, pixel_grid: false, checker: CHECKER };
+    let over = Some(Over { preview: Arc::new(preview), place: [0.0, 0.0, 64.0, 64.0], opacity: 1.0, through: None });
+    let paint = CanvasPaint {
+        origin: [0.0; 2],
+        scale: 1.0,
+        size: [64, 64],
+        base: None,
+        over,
+        selection: None,
+        soft: false,
+        pixel_grid: false,
+        checker: CHECKER,
+    };
     let frame = screen().settled([64, 64], &paint);
     for (x, y) in [(0, 0), (63, 0), (0, 63), (63, 63)] {
         let [r, g, b, a] = frame.at(x, y);
@@ -203,12 +222,12 @@ fn a_preview_that_makes_no_sense_is_not_drawn() {
         PreviewImage { block: 3, ..(*good).clone() },
         PreviewImage { channels: 0, values: Arc::new([]), ..(*good).clone() },
     ] {
-        let over = Some(Over { preview: Arc::new(preview), place: [0.0, 0.0, 20.0, 20.0], opacity: 1.0 });
+        let over = Some(Over { preview: Arc::new(preview), place: [0.0, 0.0, 20.0, 20.0], opacity: 1.0, through: None });
         let frame = screen().settled([20, 20], &CanvasPaint { over, ..paint(&base, [0.0, 0.0], 1.0) });
         frame.check(0, |x, y| Some(pixels[(20 * y + x) as usize]));
     }
     for (place, opacity) in [([f64::NAN, 0.0, 20.0, 20.0], 1.0), ([0.0, 0.0, 0.0, 20.0], 1.0), ([0.0, 0.0, 20.0, 20.0], f32::NAN)] {
-        let over = Some(Over { preview: good.clone(), place, opacity });
+        let over = Some(Over { preview: good.clone(), place, opacity, through: None });
         let frame = screen().settled([20, 20], &CanvasPaint { over, ..paint(&base, [0.0, 0.0], 1.0) });
         frame.check(0, |x, y| Some(pixels[(20 * y + x) as usize]));
     }
@@ -287,7 +306,7 @@ fn tiles_over_the_budget_are_dropped_but_for_those_in_sight() {
 fn a_lost_device_does_not_take_the_window_along() {
     let screen = screen().with_own_device();
     let base = pyramid(&picture(3000, 40, noise));
-    let over = Some(Over { preview: plain([1.0, 0.0, 0.0]), place: [0.0, 0.0, 20.0, 20.0], opacity: 1.0 });
+    let over = Some(Over { preview: plain([1.0, 0.0, 0.0]), place: [0.0, 0.0, 20.0, 20.0], opacity: 1.0, through: None });
     let canvas = [(Rect::from_min_size(egui::Pos2::ZERO, vec2(90.0, 40.0)), paint(&base, [0.0, 0.0], 1.0))];
     screen.frame([90, 40], 1.0, &canvas).check(0, |x, y| Some(noise(x, y)));
     screen.state.device.destroy();
@@ -325,7 +344,7 @@ fn a_linear_target_ends_with_the_same_bytes() {
     let screen = screen().with_format(wgpu::TextureFormat::Rgba8UnormSrgb);
     let from = picture(40, 30, noise);
     let (pixels, base) = (bytes(&from), pyramid(&from));
-    let over = Some(Over { preview: plain([0.2, 0.4, 0.8]), place: [0.0, 0.0, 10.0, 30.0], opacity: 1.0 });
+    let over = Some(Over { preview: plain([0.2, 0.4, 0.8]), place: [0.0, 0.0, 10.0, 30.0], opacity: 1.0, through: None });
     let frame = screen.settled([40, 30], &CanvasPaint { over, ..paint(&base, [0.0, 0.0], 1.0) });
     frame.check(1, |x, y| Some(if x < 10 { [51, 102, 204, 255] } else { pixels[(40 * y + x) as usize] }));
 }

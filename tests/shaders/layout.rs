@@ -1,7 +1,7 @@
 //! Every shader is valid, and its uniforms are laid out as the Rust structs that fill them.
 
 use naga::TypeInner;
-use pentimento::render::{canvas::Quad, preview::Map};
+use pentimento::render::{canvas::Quad, preview::Map, selection::Area};
 use std::mem::offset_of;
 use std::path::Path;
 
@@ -43,7 +43,9 @@ macro_rules! members {
 
 #[test]
 fn uniforms_have_the_same_layout_on_both_sides() {
-    let quad = members!(Quad: rect, canvas, texel_at, texel_step, colours, sharpness, spread, opacity, grid);
+    let quad = members!(Quad: rect, canvas, texel_at, texel_step, colours, sharpness, spread, opacity, grid, mask_at, mask_step);
     check("canvas.wgsl", "Quad", size_of::<Quad>(), &quad);
+    let area = members!(Area: rect, canvas, picture, colours, texel_at, texel_step, sharpness, outline, dash_at, dash_step);
+    check("selection.wgsl", "Area", size_of::<Area>(), &area);
     check("preview.wgsl", "Map", size_of::<Map>(), &members!(Map: channels, height, block, unused));
 }

@@ -8,3 +8,4 @@ mod layout;
 mod preview;
 mod reference;
 mod screen;
+mod selection;

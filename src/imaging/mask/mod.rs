@@ -12,20 +12,23 @@ use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Pixels along one side of a tile.
-const TILE: u32 = 256;
+pub const TILE: u32 = 256;
 const TILE_BYTES: usize = (TILE * TILE) as usize;
 
-/// A part of a mask. What lies beyond the picture's edge in a tile of bytes is zero and never read.
+/// A part of a mask, [`TILE`] pixels wide and high. What lies beyond the picture's edge in a tile of bytes is never read.
+///
+/// Whoever keeps a clone keeps just these values: a change of the mask makes a new tile instead.
 #[derive(Clone, Debug)]
-enum Tile {
+pub enum Tile {
     /// The same value everywhere.
     Even(u8),
-    /// Row by row.
+    /// Row by row, [`TILE`] in each.
     Bytes(Arc<[u8]>),
 }
 
 impl Tile {
-    fn is_same(&self, other: &Self) -> bool {
+    /// Whether nothing has changed from one to the other. Compares no pixels, so equal bytes of two origins are not the same.
+    pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Even(a), Self::Even(b)) => a == b,
             (Self::Bytes(a), Self::Bytes(b)) => Arc::ptr_eq(a, b),
@@ -132,6 +135,16 @@ impl Mask {
     /// All of the picture.
     pub fn whole(&self) -> Rect {
         Rect { left: 0, top: 0, width: self.width, height: self.height }
+    }
+
+    /// How many tiles it has across and down.
+    pub fn tile_counts(&self) -> [u32; 2] {
+        self.size().map(|side| side.div_ceil(TILE))
+    }
+
+    /// The tiles row by row, for whoever keeps a copy elsewhere and wants to know what has changed.
+    pub fn tiles(&self) -> &[Tile] {
+        &self.tiles
     }
 
     /// Selects every pixel by `value`: 0 clears, 255 selects all.
