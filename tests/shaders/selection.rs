@@ -125,7 +125,7 @@ impl Twin {
         if self.ppp < 1.5 && !own {
             return Some(false);
         }
-        let crossed = around.iter().any(|inside| *inside == Some(!own));
+        let crossed = around.contains(&Some(!own));
         (crossed || around.iter().all(Option::is_some)).then_some(crossed)
     }
 
