@@ -59,7 +59,9 @@ impl Keeper {
     }
 
     pub fn record(&mut self, revision: &Revision, thumbnail: &Thumbnail, up: &Up) {
-        self.write(up, |project| project.record(revision, picture_of(thumbnail).as_ref()));
+        if self.write(up, |project| project.record(revision, picture_of(thumbnail).as_ref())) {
+            tracing::debug!("revision {} is kept", revision.id.0);
+        }
     }
 
     pub fn set_current(&mut self, id: RevisionId, redo: Option<RevisionId>, up: &Up) {
@@ -95,16 +97,19 @@ impl Keeper {
         project::State { prompt: state.prompt.clone(), view, mask: self.packed.as_ref().map(|(_, bytes)| bytes.clone()) }
     }
 
-    fn write(&mut self, up: &Up, change: impl FnOnce(&mut Project) -> project::Result<()>) {
-        let Some(path) = self.path.as_ref().filter(|_| !self.looks_only) else { return };
+    /// Whether the disk has it now.
+    fn write(&mut self, up: &Up, change: impl FnOnce(&mut Project) -> project::Result<()>) -> bool {
+        let Some(path) = self.path.as_ref().filter(|_| !self.looks_only) else { return false };
         let project = match &mut self.project {
             Some(project) => Ok(project),
             none => make(path).map(|made| none.insert(made)),
         };
-        if let Err(error) = project.and_then(change) {
+        let written = project.and_then(change);
+        if let Err(error) = &written {
             let hint = if error.is_disk_full() { "; make room, then save the project under another name" } else { "" };
             up.send(Event::NotKept(format!("{error}{hint}")));
         }
+        written.is_ok()
     }
 }
 

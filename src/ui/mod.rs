@@ -3,16 +3,17 @@
 //! Architecture Invariant: no decision is made here and nothing is computed that takes time.
 
 mod canvas;
-mod frames;
 mod icons;
 mod inspector;
 mod notices;
+mod processor;
 mod prompt;
 mod shortcuts;
 pub mod theme;
+mod times;
 mod top;
 
-pub use frames::Frames;
+pub use times::{Moment, Times};
 
 use crate::document::RevisionId;
 use crate::editor::{Action, Editor, Thumbnail};

@@ -3,37 +3,23 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![cfg(target_os = "linux")]
 
+mod controls;
+mod disk;
+mod kill;
+mod program;
 mod screen;
 
+use controls::{middle, run_button};
 use pentimento::imaging::{self, Format, Picture};
-use pentimento::ui::theme;
-use screen::{HEIGHT, Running, Screen, WIDTH};
+use program::Program;
+use screen::Screen;
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Stdio;
 use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// One window at a time: a software renderer takes all processors.
 static ONE: Mutex<()> = Mutex::new(());
-
-fn open(screen: &Screen, home: &Path, files: &[&Path]) -> Running {
-    let mut command = screen.command(env!("CARGO_BIN_EXE_pentimento"));
-    command.env("PENTIMENTO_HOME", home).env("PENTIMENTO_DIALOGS", "own").stderr(Stdio::inherit());
-    Running(command.args(files).spawn().unwrap())
-}
-
-/// The middle of the canvas.
-fn middle() -> (f32, f32) {
-    ((WIDTH as f32 - theme::INSPECTOR_WIDTH) / 2.0, theme::TOP_HEIGHT + 280.0)
-}
-
-/// The big button.
-fn run_button() -> (f32, f32) {
-    let right = WIDTH as f32 - theme::INSPECTOR_WIDTH - f32::from(theme::PAD);
-    (right - theme::RUN_BUTTON.x / 2.0, HEIGHT as f32 - theme::STATUS_HEIGHT - 10.0 - theme::RUN_BUTTON.y / 2.0)
-}
 
 #[test]
 fn open_type_run_watch_and_export() {
@@ -45,7 +31,7 @@ fn open_type_run_watch_and_export() {
         (0..side * 213).flat_map(|i| if i / side < 120 { [120, 190, 240] } else { [110, (180 + i % side / 20) as u8, 80] }).collect();
     let photo = home.path().join("meadow.png");
     imaging::save(&Picture::from_rgb8(side as u32, 213, &rgb).unwrap(), &photo, Format::Png).unwrap();
-    let mut program = open(&screen, home.path(), &[&photo]);
+    let mut program = Program::start(&screen, home.path(), &[&photo]);
     screen.until_title(60, |t| t.starts_with("meadow.png"));
     screen.focus();
 
@@ -115,24 +101,17 @@ fn open_type_run_watch_and_export() {
     screen.until_title(10, |t| t.starts_with("meadow.png"));
     screen.key("ctrl+shift+z");
     screen.until_title(10, |t| t.starts_with("make it darker"));
-    screen.key("ctrl+q");
-    let start = Instant::now();
-    while program.0.try_wait().unwrap().is_none() {
-        assert!(start.elapsed() < Duration::from_secs(20), "it does not end; {}", screen.keep());
-        sleep(Duration::from_millis(50));
-    }
-    assert!(program.0.wait().unwrap().success());
+    assert!(program.quit(&screen).0.success());
 
     // All of it is there at the next start, and after a violent end as well.
-    let mut program = open(&screen, home.path(), &[]);
+    let mut program = Program::start(&screen, home.path(), &[]);
     screen.until_title(60, |t| t.starts_with("make it darker"));
     screen.focus();
     sleep(Duration::from_millis(500));
     screen.key("ctrl+1");
     screen.until(20, "the picture is not on the canvas again", |shot| shot.find(128, 128, &shown).is_some());
-    program.0.kill().unwrap();
-    program.0.wait().unwrap();
-    let _program = open(&screen, home.path(), &[]);
+    program.kill();
+    let _program = Program::start(&screen, home.path(), &[]);
     screen.until_title(60, |t| t.starts_with("make it darker"));
     screen.focus();
     screen.key("ctrl+z");
@@ -145,9 +124,9 @@ fn a_run_is_stopped_by_escape_and_bad_files_say_so() {
     let (screen, home) = (Screen::start(), tempfile::tempdir().unwrap());
     let broken = home.path().join("broken.png");
     std::fs::write(&broken, b"\x89PNG\r\n\x1a\nnot really").unwrap();
-    let mut program = open(&screen, home.path(), &[&broken]);
-    screen.until_title(60, |t| t == "Pentimento");
-    sleep(Duration::from_millis(1500));
+    let mut program = Program::start(&screen, home.path(), &[&broken]);
+    program.until_said(60, "broken.png cannot be opened", 1);
+    screen.until_title(10, |t| t == "Pentimento");
     screen.focus();
     screen.key("slash");
     sleep(Duration::from_millis(300));
@@ -158,7 +137,7 @@ fn a_run_is_stopped_by_escape_and_bad_files_say_so() {
     sleep(Duration::from_millis(700));
     screen.key("Escape"); // where something was painted already, the first one asks
     screen.until_title(30, |t| t == "Pentimento");
-    assert!(program.0.try_wait().unwrap().is_none(), "it ended");
+    assert!(program.is_running(), "it ended");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A screen of memory (Xvfb), and a person's hands on it (xdotool).
 
 use std::io::{BufRead, BufReader};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -93,6 +94,29 @@ impl Screen {
         }
     }
 
+    /// The same as a hand does it, in a fraction of a second.
+    pub fn roll(&self, notches: i32) {
+        let button = if notches > 0 { "4" } else { "5" };
+        let words: Vec<&str> = (0..notches.abs()).flat_map(|_| ["click", button, "sleep", "0.05"]).collect();
+        self.xdotool(&words);
+    }
+
+    /// Drags with a button along places, sixty of them a second.
+    pub fn drag_along(&self, button: u8, places: impl IntoIterator<Item = (f32, f32)>) {
+        let button = button.to_string();
+        let words = |line: String| line.split(' ').map(str::to_owned).collect::<Vec<String>>();
+        let mut all: Vec<String> = Vec::new();
+        for (x, y) in places {
+            all.extend(words(format!("mousemove {x:.0} {y:.0}")));
+            if !all.contains(&"mousedown".to_owned()) {
+                all.extend(words(format!("mousedown {button}")));
+            }
+            all.extend(words("sleep 0.0167".to_owned()));
+        }
+        all.extend(words(format!("mouseup {button}")));
+        self.xdotool(&all.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
     pub fn drag(&self, from: (f32, f32), to: (f32, f32)) {
         // Slower than the slowest frame: what lies within one frame is a click.
         let frame = || sleep(Duration::from_millis(300));
@@ -162,20 +186,22 @@ impl Drop for Screen {
     }
 }
 
-/// A running program, ended when it is dropped.
-pub struct Running(pub Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 impl Shot {
     /// A rectangle: left, top, width, height.
     pub fn part(&self, x: usize, y: usize, w: usize, h: usize) -> Vec<u8> {
         (y..y + h).flat_map(|row| self.rgb[3 * (row * self.width + x)..][..3 * w].iter().copied()).collect()
+    }
+
+    /// The first line of one colour, from the top: its left end, its row, and its length, which is `least` or more. Lines that
+    /// belong to something higher than `tallest` do not count.
+    pub fn line(&self, colours: &[[u8; 3]], x: Range<usize>, y: Range<usize>, least: usize, tallest: usize) -> Option<[usize; 3]> {
+        let is = |x: usize, y: usize| y < self.height && colours.iter().any(|c| self.rgb[3 * (y * self.width + x)..][..3] == *c);
+        y.flat_map(|y| x.clone().map(move |x| (x, y))).find_map(|(left, top)| {
+            let begins = is(left, top) && !is(left.saturating_sub(1), top) && !is(left, top.saturating_sub(1));
+            let length = || (left..x.end).take_while(|x| is(*x, top)).count();
+            let fits = begins && !is(left + least / 2, top + tallest);
+            fits.then(length).filter(|length| *length >= least).map(|length| [left, top, length])
+        })
     }
 
     /// Where a picture stands pixel by pixel.
