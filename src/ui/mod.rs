@@ -66,6 +66,8 @@ impl Surface {
         if editor.run.is_some() {
             ctx.request_repaint(); // progress moves at the display's rate
         }
+        // A run is the last thing of a frame: words that were typed in the same frame are part of its prompt.
+        actions.sort_by_key(|action| *action == Action::Run);
         actions
     }
 }

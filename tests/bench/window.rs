@@ -153,7 +153,6 @@ fn work(screen: &Screen, home: &Path, picture: &Path) -> Vec<Value> {
     jobs("a fox in the snow");
     controls::set_steps(screen, 60);
     for n in 0..2 * JOBS as u64 {
-        controls::choose_new_picture(screen);
         controls::run(screen, "a boat at night", 1);
         until_it_runs(screen);
         sleep(Duration::from_millis(200 + 450 * n));
@@ -178,21 +177,31 @@ fn until_it_rests(screen: &Screen) {
     screen.until_title(240, |title| !runs(title));
 }
 
-/// A second of dragging the picture about, sixty times a second.
+/// A second of dragging the picture about with the middle button, sixty times a second.
 fn pan(screen: &Screen) {
     let (x, y) = controls::middle();
-    let path = (0..60u8).map(|i| {
+    let mut words = Vec::new();
+    for i in 0..60u8 {
         let turn = f32::from(i) / 60.0 * TAU;
-        (x + 200.0 * turn.sin(), y + 120.0 * (turn.cos() - 1.0))
-    });
-    screen.drag_along(2, path);
+        words.push(format!("mousemove {:.0} {:.0}", x + 200.0 * turn.sin(), y + 120.0 * (turn.cos() - 1.0)));
+        if i == 0 {
+            words.push("mousedown 2".to_owned());
+        }
+        words.push("sleep 0.0167".to_owned());
+    }
+    words.push("mouseup 2".to_owned());
+    hands(screen, &words.join(" "));
 }
 
 /// In and out again, a notch every twentieth of a second.
 fn zoom(screen: &Screen) {
     let (x, y) = controls::middle();
     screen.to(x + 90.0, y - 40.0);
-    for notches in [8, -8] {
-        screen.roll(notches);
-    }
+    let notches = |button: &str| format!("click {button} sleep 0.05 ").repeat(8);
+    hands(screen, &(notches("4") + &notches("5")));
+}
+
+/// Movements in one go, so that nothing but themselves takes time.
+fn hands(screen: &Screen, words: &str) {
+    screen.xdotool(&words.split_whitespace().collect::<Vec<_>>());
 }

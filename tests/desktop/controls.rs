@@ -2,6 +2,7 @@
 
 use crate::screen::{HEIGHT, Screen, WIDTH};
 use pentimento::ui::theme;
+use std::ops::Range;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -21,44 +22,61 @@ pub fn run_button() -> (f32, f32) {
     (right - theme::RUN_BUTTON.x / 2.0, HEIGHT as f32 - theme::STATUS_HEIGHT - 10.0 - theme::RUN_BUTTON.y / 2.0)
 }
 
+/// Where a line of the accent's colour is, at least so long, in a part of the screen.
+fn accent(screen: &Screen, [x, y]: [Range<usize>; 2], least: usize, tallest: usize) -> Option<[usize; 3]> {
+    screen.shot().line(&accents(), x, y, least, tallest)
+}
+
+/// Waits for something; a frame takes a while where it is drawn in software and other programs are busy.
+#[track_caller]
+fn until<T>(screen: &Screen, what: &str, there: impl Fn() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = there() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "{what}; {}", screen.keep());
+        sleep(Duration::from_millis(30));
+    }
+}
+
 /// Types the steps of the next run into the field beside their slider, which is the first one of the inspector.
 #[track_caller]
 pub fn set_steps(screen: &Screen, steps: usize) {
     let (left, top) = (WIDTH as usize - theme::INSPECTOR_WIDTH as usize, theme::TOP_HEIGHT as usize);
-    let start = Instant::now();
-    let [x, y, _] = loop {
-        // The rail is filled up to the knob, and thinner than anything else of this colour.
-        let rail = screen.shot().line(&accents(), left..WIDTH as usize, top..HEIGHT as usize, 8, 7);
-        match rail {
-            Some(rail) => break rail,
-            None => assert!(start.elapsed() < Duration::from_secs(20), "there is no slider; {}", screen.keep()),
-        }
-        sleep(Duration::from_millis(50));
-    };
-    screen.click(x as f32 + 126.0 + theme::GAP + 18.0, y as f32 + 2.0);
-    sleep(Duration::from_millis(150));
-    screen.key("ctrl+a");
+    // The rail is filled up to the knob, and thinner than anything else of this colour.
+    let rail = || accent(screen, [left..WIDTH as usize, top..HEIGHT as usize], 8, 7);
+    let [x, y, length] = until(screen, "there is no slider", rail);
+    let field = (x as f32 + 126.0 + theme::GAP + 18.0, y as f32 + 2.0);
+    screen.click(field.0, field.1);
+    // What is in the field is selected.
+    let around = [field.0 as usize - 18..field.0 as usize + 18, y.saturating_sub(10)..y + 10];
+    until(screen, "the field does not open", || accent(screen, around.clone(), 4, usize::from(u16::MAX)));
     screen.types(&steps.to_string());
-    screen.key("Return");
+    until(screen, "the slider does not move", || (rail() != Some([x, y, length])).then_some(()));
 }
 
 /// Chooses to make a new picture: the choice beside the one that is made at the start.
 #[track_caller]
 pub fn choose_new_picture(screen: &Screen) {
     let bottom = HEIGHT as usize - (theme::STATUS_HEIGHT + theme::RUN_BUTTON.y) as usize - 10;
-    let rows = bottom - 60..bottom;
-    let chosen = screen.shot().line(&accents(), 0..WIDTH as usize / 2, rows, 40, usize::from(u16::MAX));
-    let [x, y, length] = chosen.unwrap_or_else(|| panic!("nothing is chosen; {}", screen.keep()));
+    let chosen = || accent(screen, [0..WIDTH as usize / 2, bottom - 60..bottom], 40, usize::from(u16::MAX));
+    let [x, y, length] = until(screen, "nothing is chosen", chosen);
     screen.click((x + length + 40) as f32, y as f32 + theme::BUTTON_HEIGHT / 2.0);
+    until(screen, "the choice does not move", || chosen().filter(|c| c[0] != x));
 }
 
-/// Types a prompt and runs it some times.
+/// Types a prompt in place of the one that is there, and runs it some times.
+#[track_caller]
 pub fn run(screen: &Screen, prompt: &str, times: usize) {
-    screen.key("slash");
-    sleep(Duration::from_millis(150));
+    let (right, y) = run_button();
+    screen.click(right / 3.0, y);
+    let frame = [0..WIDTH as usize / 2, y as usize - 40..HEIGHT as usize];
+    until(screen, "the cursor is not in the prompt", || accent(screen, frame.clone(), 300, 2));
     screen.key("ctrl+a");
     screen.types(prompt);
     for _ in 0..times {
         screen.key("ctrl+Return");
+        sleep(Duration::from_millis(200)); // what comes twice in a frame counts once
     }
 }

@@ -29,7 +29,7 @@ impl Screen {
         let folder = tempfile::tempdir().unwrap();
         let size = format!("{WIDTH}x{HEIGHT}x24");
         let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", &size, "-nolisten", "tcp", "-fbdir"])
+            .args(["-displayfd", "1", "-screen", "0", &size, "-nolisten", "tcp", "-noreset", "-fbdir"]) // no reset: it outlives its windows
             .arg(folder.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -63,7 +63,7 @@ impl Screen {
         Shot { width, height, rgb }
     }
 
-    fn xdotool(&self, arguments: &[&str]) -> String {
+    pub fn xdotool(&self, arguments: &[&str]) -> String {
         let done = self.command("xdotool").args(arguments).output().expect("xdotool is needed (on Debian: apt-get install xdotool)");
         String::from_utf8_lossy(&done.stdout).trim().to_owned()
     }
@@ -92,29 +92,6 @@ impl Screen {
         for _ in 0..notches.abs() {
             self.xdotool(&["click", button]);
         }
-    }
-
-    /// The same as a hand does it, in a fraction of a second.
-    pub fn roll(&self, notches: i32) {
-        let button = if notches > 0 { "4" } else { "5" };
-        let words: Vec<&str> = (0..notches.abs()).flat_map(|_| ["click", button, "sleep", "0.05"]).collect();
-        self.xdotool(&words);
-    }
-
-    /// Drags with a button along places, sixty of them a second.
-    pub fn drag_along(&self, button: u8, places: impl IntoIterator<Item = (f32, f32)>) {
-        let button = button.to_string();
-        let words = |line: String| line.split(' ').map(str::to_owned).collect::<Vec<String>>();
-        let mut all: Vec<String> = Vec::new();
-        for (x, y) in places {
-            all.extend(words(format!("mousemove {x:.0} {y:.0}")));
-            if !all.contains(&"mousedown".to_owned()) {
-                all.extend(words(format!("mousedown {button}")));
-            }
-            all.extend(words("sleep 0.0167".to_owned()));
-        }
-        all.extend(words(format!("mouseup {button}")));
-        self.xdotool(&all.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
     pub fn drag(&self, from: (f32, f32), to: (f32, f32)) {
@@ -146,7 +123,7 @@ impl Screen {
 
     /// Waits for a title; panics with the last one after `seconds`.
     #[track_caller]
-    pub fn until_title(&self, seconds: u64, wanted: impl Fn(&str) -> bool) -> String {
+    pub fn until_title(&self, seconds: u64, mut wanted: impl FnMut(&str) -> bool) -> String {
         let start = Instant::now();
         loop {
             let title = self.title();
