@@ -7,12 +7,14 @@
 //! Architecture Invariant: pure. No file, thread, clock, model or window.
 
 mod local;
+mod outline;
 mod restore;
 mod steps;
 #[cfg(test)]
 mod tests;
 
 pub use local::{LocalEdit, Placed, Placing, USUAL_REACH};
+pub use outline::Row;
 pub use restore::{Damage, Saved};
 pub use steps::Steps;
 

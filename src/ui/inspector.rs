@@ -1,21 +1,23 @@
 //! The column beside the canvas: the model, the settings of the next run, and the history.
 
+use super::history::Tree;
 use super::icons::{Icon, icon_button};
-use super::{Thumbnails, theme};
+use super::{Thumbnails, edit, theme};
 use crate::about;
-use crate::editor::{Action, Again, Editor, MOST_STEPS, MOST_VARIATIONS};
+use crate::editor::{Action, Again, Editor, MOST_STEPS, MOST_VARIATIONS, Mode};
 use crate::recipe::ModelId;
-use eframe::egui::{
-    self, Button, DragValue, Image, Rect, RichText, Role, ScrollArea, Sense, Slider, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, vec2,
-};
+use eframe::egui::{self, Button, DragValue, RichText, Role, Slider, Ui, WidgetInfo, vec2};
 
-pub fn show(ui: &mut Ui, editor: &Editor, thumbnails: &mut Thumbnails, actions: &mut Vec<Action>) {
+pub fn show(ui: &mut Ui, editor: &Editor, tree: &mut Tree, thumbnails: &mut Thumbnails, actions: &mut Vec<Action>) {
     ui.set_max_width(ui.available_width()); // long words wrap, and never widen the column
     model(ui, editor, actions);
     rule(ui);
     settings(ui, editor, actions);
     rule(ui);
-    history(ui, editor, thumbnails, actions);
+    if edit::show(ui, editor, actions) {
+        rule(ui);
+    }
+    tree.show(ui, editor, thumbnails, actions);
 }
 
 fn rule(ui: &mut Ui) {
@@ -130,6 +132,22 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             }
         });
         ui.end_row();
+
+        if editor.mode() == Mode::Edit {
+            let selected = editor.selected().is_some();
+            let tip = if selected {
+                "Only what lies under the selection is changed; every other pixel stays as it is, to the last bit."
+            } else {
+                "Only what the model has changed is taken over; every other pixel stays as it is, to the last bit."
+            };
+            ui.label("Keep the rest").on_hover_text(tip);
+            let mut keeps = draft.preserve.keeps_rest || selected;
+            let words = if selected { "outside the selection" } else { "where nothing changes" };
+            if ui.add_enabled(!selected, egui::Checkbox::new(&mut keeps, words)).on_hover_text(tip).changed() {
+                actions.push(Action::KeepRest(keeps));
+            }
+            ui.end_row();
+        }
     });
     if let Some(recipe) = editor.document.current().and_then(|r| r.recipe()) {
         let line = format!("Seed {}, {} steps, guidance {}", recipe.seed, recipe.steps, recipe.guidance);
@@ -154,60 +172,4 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             }
         });
     }
-}
-
-/// All pictures, the newest first.
-fn history(ui: &mut Ui, editor: &Editor, thumbnails: &mut Thumbnails, actions: &mut Vec<Action>) {
-    let colours = theme::colours(ui.style());
-    heading(ui, "History");
-    if editor.document.revisions().is_empty() {
-        ui.label(RichText::new("Every picture stays here; click one to go back to it.").small().color(colours.weak));
-        return;
-    }
-    let current = editor.document.current().map(|r| r.id);
-    let each = theme::THUMBNAIL + theme::GAP;
-    let columns = ((ui.available_width() + theme::GAP) / each).floor().max(1.0) as usize;
-    let count = editor.document.revisions().len();
-    // Only the rows in sight are drawn: a history can be long.
-    ScrollArea::vertical().auto_shrink([false, false]).show_rows(ui, theme::THUMBNAIL, count.div_ceil(columns), |ui, rows| {
-        for row in rows {
-            ui.horizontal(|ui| {
-                for revision in editor.document.revisions().iter().rev().skip(row * columns).take(columns) {
-                    let (rect, response) = ui.allocate_exact_size(Vec2::splat(theme::THUMBNAIL), Sense::click());
-                    let here = current == Some(revision.id);
-                    response.widget_info(|| {
-                        WidgetInfo::selected(Role::Button, true, here, format!("Revision {}: {}", revision.id.0 + 1, revision.title()))
-                    });
-                    ui.painter().rect_filled(rect, f32::from(theme::ROUND), colours.field);
-                    if let Some(screen) = editor.screens.get(&revision.id) {
-                        let (texture, size) = thumbnails.texture(ui.ctx(), revision.id, &screen.thumbnail);
-                        let scale = ((theme::THUMBNAIL - 6.0) / size.x).min((theme::THUMBNAIL - 6.0) / size.y);
-                        Image::new((texture, size)).corner_radius(4.0).paint_at(ui, Rect::from_center_size(rect.center(), size * scale));
-                    }
-                    let line = match (here, response.hovered() || response.has_focus()) {
-                        (true, _) => Some(Stroke::new(2.0, colours.accent)),
-                        (false, true) => Some(Stroke::new(1.0, colours.weak)),
-                        (false, false) => None,
-                    };
-                    if let Some(line) = line {
-                        ui.painter().rect_stroke(rect, f32::from(theme::ROUND), line, StrokeKind::Inside);
-                    }
-                    if response.clicked() {
-                        let with = ui.input(|i| i.modifiers.shift);
-                        actions.push(if with { Action::CompareWith(revision.id) } else { Action::Go(revision.id) });
-                    }
-                    response.on_hover_ui(|ui| {
-                        ui.label(revision.title());
-                        let size = format!("{} × {}", revision.picture.width(), revision.picture.height());
-                        let how = match (revision.recipe(), revision.parent) {
-                            (Some(recipe), Some(_)) => format!("Edit · seed {} · {size}", recipe.seed),
-                            (Some(recipe), None) => format!("New · seed {} · {size}", recipe.seed),
-                            (None, _) => size,
-                        };
-                        ui.label(RichText::new(how).small().color(colours.weak));
-                    });
-                }
-            });
-        }
-    });
 }

@@ -28,10 +28,18 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             actions.push(Action::SaveProject);
         }
         ui.add_space(4.0);
-        if icon_button(ui, Icon::Undo, "Undo", &format!("Back to what this was made from ({undo})"), editor.document.can_undo()).clicked() {
+        let undo = match editor.can_take_back() {
+            true => format!("Take the last stroke or setting back ({undo})"),
+            false => format!("Back to what this was made from ({undo})"),
+        };
+        let redo = match editor.can_do_again() {
+            true => format!("The stroke or setting again ({redo})"),
+            false => format!("Forward to what was made from this ({redo})"),
+        };
+        if icon_button(ui, Icon::Undo, "Undo", &undo, editor.can_take_back() || editor.document.can_undo()).clicked() {
             actions.push(Action::Undo);
         }
-        if icon_button(ui, Icon::Redo, "Redo", &format!("Forward to what was made from this ({redo})"), editor.document.can_redo())
+        if icon_button(ui, Icon::Redo, "Redo", &redo, editor.can_do_again() || editor.document.can_redo())
             .clicked()
         {
             actions.push(Action::Redo);

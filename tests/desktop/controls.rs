@@ -70,9 +70,12 @@ pub fn choose_new_picture(screen: &Screen) {
 #[track_caller]
 pub fn run(screen: &Screen, prompt: &str, times: usize) {
     let (right, y) = run_button();
-    screen.click(right / 3.0, y);
-    let frame = [0..WIDTH as usize / 2, y as usize - 40..HEIGHT as usize];
-    until(screen, "the cursor is not in the prompt", || accent(screen, frame.clone(), 300, 2));
+    // Where the cursor is, there is a frame.
+    let frame = || accent(screen, [0..WIDTH as usize / 2, y as usize - 40..HEIGHT as usize], 300, 2);
+    if frame().is_none() {
+        screen.click(right / 3.0, y);
+        until(screen, "the cursor is not in the prompt", frame);
+    }
     screen.key("ctrl+a");
     screen.types(prompt);
     for _ in 0..times {

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use pentimento::document::{Origin, RevisionId};
+mod history;
+mod selection;
+
+use pentimento::document::{LocalEdit, Origin, RevisionId};
 use pentimento::editor::{Action, Again, Editor, Message, Mode, NoticeKind, Question, Settings};
 use pentimento::imaging::{Picture, Pyramid};
 use pentimento::jobs::{
@@ -39,7 +42,11 @@ fn made(job: &Job, nth: u64) -> Event {
         reconstruction: None,
     };
     let (pyramid, thumbnail) = screen(&made.picture);
-    Event::Made { id: job.id, made: Box::new(made), pyramid, thumbnail, at: 8 }
+    let local = job.place.as_ref().map(|place| {
+        let (result, reconstruction) = (made.picture.clone(), Some(made.picture.clone()));
+        Arc::new(LocalEdit { seen: place.seen, result, reconstruction, placing: place.placing.clone() })
+    });
+    Event::Made { id: job.id, made: Box::new(made), local, pyramid, thumbnail, at: 8 }
 }
 
 fn done(id: JobId) -> Event {
@@ -64,7 +71,8 @@ fn event(editor: &mut Editor, event: Event) -> Vec<Command> {
 
 /// What is kept has a test of its own.
 fn but_for_keeping(mut commands: Vec<Command>) -> Vec<Command> {
-    commands.retain(|c| !matches!(c, Command::Record { .. } | Command::SetCurrent { .. } | Command::SaveState(_)));
+    commands
+        .retain(|c| !matches!(c, Command::Record { .. } | Command::SetCurrent { .. } | Command::SaveState(_) | Command::Compare { .. }));
     commands
 }
 
@@ -89,7 +97,7 @@ fn an_edit_is_recorded_under_the_picture_it_started_from_and_comes_onto_the_canv
     let job = job(act(&mut e, Action::Run));
     assert_eq!((job.recipe.prompt.as_str(), job.reference.as_ref().unwrap().width()), ("make it night", 300));
     assert!(e.run_on_canvas().is_some());
-    assert_eq!(e.run_place(e.run.as_ref().unwrap()), [50.0, 0.0, 200.0, 200.0], "the model sees the middle");
+    assert_eq!(e.run_place(e.run.as_ref().unwrap()), [0.0, -50.0, 300.0, 300.0], "the model sees all of it");
     event(&mut e, made(&job, 0));
     event(&mut e, done(job.id));
     let result = e.document.current().unwrap();
@@ -232,9 +240,9 @@ fn where_the_system_has_no_dialogs_the_window_asks() {
 /// A result with a painting of so many steps, whose latents go down to 0 by one a step.
 fn painted(job: &Job, steps: u8) -> Event {
     let latents = |v: u8| Latents { channels: 1, height: 1, width: 1, values: vec![f32::from(v)] };
-    let Event::Made { id, mut made, pyramid, thumbnail, at } = made(job, 0) else { unreachable!() };
+    let Event::Made { id, mut made, local, pyramid, thumbnail, at } = made(job, 0) else { unreachable!() };
     made.path = (0..steps).rev().map(latents).collect();
-    Event::Made { id, made, pyramid, thumbnail, at }
+    Event::Made { id, made, local, pyramid, thumbnail, at }
 }
 
 fn preview(id: JobId) -> Event {

@@ -80,6 +80,7 @@ fn job(id: u64, prompt: &str, steps: usize, variations: usize) -> Command {
         id: JobId(id),
         recipe,
         reference: None,
+        place: None,
         variations,
         tokens: None,
         path: vec![],
