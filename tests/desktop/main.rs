@@ -61,8 +61,8 @@ fn open_type_run_watch_and_export() {
     sleep(Duration::from_secs(2)); // a click in the frame of the last letters would take the cursor from them
     let (x, y) = run_button();
     screen.click(x, y);
-    screen.to(20.0, 600.0);
     screen.until_title(60, |t| t.starts_with("Painting"));
+    screen.to(20.0, 600.0);
     let mut previews = BTreeSet::new();
     let start = Instant::now();
     loop {
@@ -128,10 +128,8 @@ fn a_run_is_stopped_by_escape_and_bad_files_say_so() {
     program.until_said(60, "broken.png cannot be opened", 1);
     screen.until_title(10, |t| t == "Pentimento");
     screen.focus();
-    screen.key("slash");
-    sleep(Duration::from_millis(300));
-    screen.types("a fox in the snow");
-    screen.key("ctrl+Return");
+    controls::set_steps(&screen, 100);
+    controls::run(&screen, "a fox in the snow", 1);
     screen.until_title(60, |t| t.starts_with("Writing") || t.starts_with("Painting"));
     screen.key("Escape");
     sleep(Duration::from_millis(700));
