@@ -21,9 +21,8 @@ pub fn show(ui: &mut Ui, editor: &Editor, tree: &mut Tree, thumbnails: &mut Thum
 }
 
 fn rule(ui: &mut Ui) {
-    ui.add_space(6.0);
-    ui.separator();
     ui.add_space(2.0);
+    ui.separator();
 }
 
 fn heading(ui: &mut Ui, words: &str) {
@@ -42,13 +41,15 @@ fn model(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             if editor.model.id != ModelId::Nano && ui.button("Use nano").on_hover_text("Back to the model inside the program").clicked() {
                 actions.push(Action::SetModel(ModelId::Nano));
             }
+            let name = match &editor.model.id {
+                ModelId::Nano => "nano, built in".to_owned(),
+                folder @ ModelId::Folder(_) => folder.name(),
+            };
+            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                ui.add(egui::Label::new(RichText::new(name).color(colours.text)).truncate());
+            });
         });
     });
-    let name = match &editor.model.id {
-        ModelId::Nano => "nano, built in".to_owned(),
-        folder @ ModelId::Folder(_) => folder.name(),
-    };
-    ui.label(RichText::new(name).color(colours.text));
     match &editor.model.facts {
         None => {
             ui.label(RichText::new("Being looked at…").small().color(colours.weak));
@@ -64,10 +65,10 @@ fn model(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
                 (Err(_), Err(_)) => "can do nothing",
             };
             let line = format!("{} px · {} · {able}", facts.side, count_words(facts.values));
-            ui.label(RichText::new(line).small().color(colours.weak));
-            if editor.model.id == ModelId::Nano {
-                ui.label(RichText::new(about::NANO_SHORT).small().color(colours.weak)).on_hover_text(about::NANO);
-            }
+            let nano = editor.model.id == ModelId::Nano;
+            let words = if nano { about::NANO_SHORT } else { &line };
+            let label = ui.label(RichText::new(words).small().color(colours.weak));
+            label.on_hover_text(if nano { format!("{line}. {}", about::NANO) } else { line });
         }
     }
 }
@@ -80,10 +81,9 @@ fn count_words(values: u64) -> String {
 }
 
 fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
-    let colours = theme::colours(ui.style());
     let draft = &editor.draft;
     heading(ui, "Settings");
-    egui::Grid::new("settings").num_columns(2).spacing(vec2(theme::GAP, theme::GAP)).min_col_width(72.0).show(ui, |ui| {
+    egui::Grid::new("settings").num_columns(2).spacing(vec2(theme::GAP, 4.0)).min_col_width(72.0).show(ui, |ui| {
         let tip = "Steps of the painting. More take longer and look cleaner.";
         let label = ui.label("Steps").on_hover_text(tip);
         let mut steps = draft.steps;
@@ -150,17 +150,8 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
         }
     });
     if let Some(recipe) = editor.document.current().and_then(|r| r.recipe()) {
-        let line = format!("Seed {}, {} steps, guidance {}", recipe.seed, recipe.steps, recipe.guidance);
-        let row = vec2(ui.available_width(), theme::BUTTON_HEIGHT);
-        ui.allocate_ui_with_layout(row, egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if icon_button(ui, Icon::Recipe, "Take its recipe", "Take prompt and settings of this picture", true).clicked() {
-                actions.push(Action::TakeRecipe);
-            }
-            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
-                ui.add(egui::Label::new(RichText::new(line).small().color(colours.weak)).truncate());
-            });
-        });
         ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
             let composition = ui.button("New composition").on_hover_text("Write another blueprint and keep the noise of the painting");
             if composition.clicked() {
                 actions.push(Action::Again(Again::Composition));
@@ -169,6 +160,11 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
                 ui.button("New finish").on_hover_text("Keep the blueprint and paint it with other noise: quicker, nothing is written");
             if finish.clicked() {
                 actions.push(Action::Again(Again::Finish));
+            }
+            let line = format!("seed {}, {} steps, guidance {}", recipe.seed, recipe.steps, recipe.guidance);
+            if icon_button(ui, Icon::Recipe, "Take its recipe", &format!("Take this picture's prompt and settings: {line}"), true).clicked()
+            {
+                actions.push(Action::TakeRecipe);
             }
         });
     }

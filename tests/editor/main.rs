@@ -34,8 +34,10 @@ fn opened(name: &str, picture: Picture) -> Event {
 }
 
 fn made(job: &Job, nth: u64) -> Event {
+    // An edit is as large as its source.
+    let [w, h] = job.reference.as_ref().filter(|_| job.place.is_some()).map_or([128; 2], |r| [r.width(), r.height()]);
     let made = Made {
-        picture: picture(128, 128, nth as u8),
+        picture: picture(w, h, nth as u8),
         recipe: job.recipe.variation(nth),
         tokens: vec![1, 2],
         path: vec![],
@@ -293,11 +295,13 @@ fn any_two_pictures_are_compared_in_one_place() {
     act(&mut e, Action::ToggleCompare);
     act(&mut e, Action::Split(1.7));
     assert_eq!((e.compared().unwrap().id, e.compare.unwrap().split), (a, 1.0));
-    // The result is 128 pixels square and shows the middle 200 of 300.
-    let place = e.place_of(e.compared().unwrap());
-    assert_eq!(place, [-32.0, 0.0, 192.0, 128.0]);
+    assert_eq!(e.place_of(e.compared().unwrap()), [0.0, 0.0, 300.0, 200.0]);
     event(&mut e, opened("b.png", picture(20, 20, 2)));
     assert!(e.compare.is_none());
+    act(&mut e, Action::CompareWith(a));
+    // A square shows the middle of what is wider.
+    assert_eq!(e.place_of(e.compared().unwrap()), [-5.0, 0.0, 30.0, 20.0]);
+    act(&mut e, Action::ToggleCompare);
     act(&mut e, Action::CompareWith(a));
     assert_eq!(e.compared().unwrap().id, a);
     act(&mut e, Action::ToggleCompare);
