@@ -18,6 +18,17 @@ pub struct Keeper {
     packed: Option<(Mask, Arc<[u8]>)>,
     /// Nothing is kept: another window has the file, or it cannot be written.
     looks_only: bool,
+    /// What the disk had no room for, in order; kept with the next picture for which there is room.
+    owed: Vec<(Revision, Thumbnail)>,
+}
+
+/// How an attempt to write ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Yes,
+    /// There was no room: later there may be.
+    Full,
+    No,
 }
 
 impl Keeper {
@@ -54,30 +65,57 @@ impl Keeper {
         let state = self.own_state(state);
         let made = Project::create(path, document, &pictures, &state);
         let packed = self.packed.take();
-        let result = made.map(|project| *self = Self { path: Some(path.to_owned()), project: Some(project), looks_only: false, packed });
+        let result = made.map(|project| {
+            *self = Self { path: Some(path.to_owned()), project: Some(project), packed, ..Self::default() };
+        });
         up.send(Event::ProjectSaved { name: name(path), result: result.map_err(|e| e.to_string()) });
     }
 
     pub fn record(&mut self, revision: &Revision, thumbnail: &Thumbnail, up: &Up) {
-        if self.write(up, |project| project.record(revision, picture_of(thumbnail).as_ref())) {
-            tracing::debug!("revision {} is kept", revision.id.0);
+        self.owed.push((revision.clone(), thumbnail.clone()));
+        // Parents first: without them, what was made from them cannot be kept either.
+        while let Some((revision, thumbnail)) = self.owed.first().cloned() {
+            match self.write(up, |project| project.record(&revision, picture_of(&thumbnail).as_ref())) {
+                Written::Full => return,
+                Written::Yes => tracing::debug!("revision {} is kept", revision.id.0),
+                Written::No => {}
+            }
+            self.owed.remove(0);
         }
     }
 
     pub fn set_current(&mut self, id: RevisionId, redo: Option<RevisionId>, up: &Up) {
-        self.write(up, |project| project.set_current(id, redo));
+        if self.owing(id).is_none() {
+            self.write(up, |project| project.set_current(id, redo));
+        }
     }
 
     pub fn rename(&mut self, id: RevisionId, name: Option<&str>, up: &Up) {
-        self.write(up, |project| project.rename(id, name));
+        match self.owing(id) {
+            Some(revision) => revision.name = name.map(str::to_owned),
+            None => {
+                self.write(up, |project| project.rename(id, name));
+            }
+        }
     }
 
     pub fn star(&mut self, id: RevisionId, starred: bool, up: &Up) {
-        self.write(up, |project| project.star(id, starred));
+        match self.owing(id) {
+            Some(revision) => revision.starred = starred,
+            None => {
+                self.write(up, |project| project.star(id, starred));
+            }
+        }
     }
 
     pub fn prune(&mut self, gone: &[RevisionId], up: &Up) {
+        self.owed.retain(|(revision, _)| !gone.contains(&revision.id));
         self.write(up, |project| project.prune(gone));
+    }
+
+    /// A revision that is not on the disk yet.
+    fn owing(&mut self, id: RevisionId) -> Option<&mut Revision> {
+        self.owed.iter_mut().map(|(revision, _)| revision).find(|revision| revision.id == id)
     }
 
     pub fn save_state(&mut self, state: &KeptState, up: &Up) {
@@ -97,19 +135,17 @@ impl Keeper {
         project::State { prompt: state.prompt.clone(), view, mask: self.packed.as_ref().map(|(_, bytes)| bytes.clone()) }
     }
 
-    /// Whether the disk has it now.
-    fn write(&mut self, up: &Up, change: impl FnOnce(&mut Project) -> project::Result<()>) -> bool {
-        let Some(path) = self.path.as_ref().filter(|_| !self.looks_only) else { return false };
+    fn write(&mut self, up: &Up, change: impl FnOnce(&mut Project) -> project::Result<()>) -> Written {
+        let Some(path) = self.path.as_ref().filter(|_| !self.looks_only) else { return Written::No };
         let project = match &mut self.project {
             Some(project) => Ok(project),
             none => make(path).map(|made| none.insert(made)),
         };
-        let written = project.and_then(change);
-        if let Err(error) = &written {
-            let hint = if error.is_disk_full() { "; make room, then save the project under another name" } else { "" };
-            up.send(Event::NotKept(format!("{error}{hint}")));
-        }
-        written.is_ok()
+        let Err(error) = project.and_then(change) else { return Written::Yes };
+        let full = error.is_disk_full();
+        let hint = if full { "; make room, and it is kept with the next picture, or save the project under another name" } else { "" };
+        up.send(Event::NotKept(format!("{error}{hint}")));
+        if full { Written::Full } else { Written::No }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::screen::{HEIGHT, Screen, WIDTH};
 use pentimento::ui::theme;
 use std::ops::Range;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -82,4 +83,17 @@ pub fn run(screen: &Screen, prompt: &str, times: usize) {
         screen.key("ctrl+Return");
         sleep(Duration::from_millis(200)); // what comes twice in a frame counts once
     }
+}
+
+/// Answers the window's own question for a path.
+#[track_caller]
+pub fn answer(screen: &Screen, path: &Path) {
+    let (x, y) = middle();
+    // Its button is the only thing of this colour in the middle, and comes with the cursor in the field.
+    let around = [x as usize..WIDTH as usize - theme::INSPECTOR_WIDTH as usize - 8, y as usize - 100..y as usize + 250];
+    until(screen, "nothing is asked", || accent(screen, around.clone(), 24, usize::from(u16::MAX)));
+    sleep(Duration::from_millis(300));
+    screen.key("ctrl+a");
+    screen.types(path.to_str().expect("a path that can be typed"));
+    screen.key("Return");
 }

@@ -4,7 +4,7 @@
 use crate::program::Program;
 use crate::screen::Screen;
 use crate::{ONE, controls};
-use pentimento::document::Document;
+use pentimento::document::{Document, Revision};
 use pentimento::imaging::{self, Format, Picture};
 use pentimento::project::Project;
 use std::fs;
@@ -59,6 +59,10 @@ fn look(path: &Path) -> Document {
     project.document(1 << 40).unwrap()
 }
 
+fn titles(document: &Document) -> Vec<&str> {
+    document.revisions().iter().map(Revision::title).collect()
+}
+
 #[test]
 fn on_a_full_disk_it_says_so_and_loses_nothing() {
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,26 +101,28 @@ fn on_a_full_disk_it_says_so_and_loses_nothing() {
     screen.until_title(60, |t| t.starts_with("a fox in the snow"));
     let elsewhere = folder.path().join("saved.pentimento");
     screen.key("ctrl+s");
-    sleep(Duration::from_millis(600));
-    screen.types(elsewhere.to_str().unwrap());
-    sleep(Duration::from_millis(300));
-    screen.key("Return");
+    controls::answer(&screen, &elsewhere);
     program.until_said(30, "Saved as saved", 1);
     assert!(program.quit(&screen).0.success());
-    let titles: Vec<String> = look(&elsewhere).revisions().iter().map(|r| r.title().to_owned()).collect();
-    assert_eq!(titles, ["meadow.png", "a red car on the beach", "a green tree at night", "a fox in the snow"]);
+    let prompts = ["meadow.png", "a red car on the beach", "a green tree at night", "a fox in the snow", "a boat at night"];
+    assert_eq!(titles(&look(&elsewhere)), prompts[..4]);
     assert_eq!(look(&disk.project()).revisions(), before.revisions());
 
-    // The project that the full disk has is still one to go on with.
-    fs::remove_file(ballast).unwrap();
+    // The project on the full disk is still one to go on with, and what was owed is paid once there is room.
     let mut program = Program::start(&screen, &disk.0, &[]);
-    screen.until_title(60, |t| t.starts_with("a red car on the beach"));
+    screen.until_title(60, |t| t.starts_with(prompts[1]));
     screen.focus();
     controls::set_steps(&screen, 2);
-    controls::run(&screen, "a boat at night", 1);
-    program.until_said(60, " is kept", 1);
+    for prompt in &prompts[2..4] {
+        controls::run(&screen, prompt, 1);
+        screen.until_title(60, |t| t.starts_with(prompt));
+    }
+    assert!(program.kept().is_empty() && program.said("the project does not take this").is_empty());
+    fs::remove_file(ballast).unwrap();
+    controls::run(&screen, prompts[4], 1);
+    program.until_said(60, " is kept", 3);
     assert!(program.quit(&screen).0.success());
-    assert_eq!(look(&disk.project()).revisions().len(), 3);
+    assert_eq!(titles(&look(&disk.project())), prompts);
 }
 
 #[test]

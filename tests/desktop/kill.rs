@@ -24,8 +24,10 @@ const ROUNDS: u64 = 6;
 const SIDE: u32 = 128;
 /// Jobs that are asked for in a round: while one is painted, the one before is being kept.
 const JOBS: usize = 3;
-/// The latest moment of a kill, after the last job was asked for.
-const LONGEST: Duration = Duration::from_millis(2500);
+/// The latest moment of a kill, after a job that it waits for; how long it waits; and what it takes to read a title.
+const ANY_MOMENT: Duration = Duration::from_millis(1200);
+const LATEST: Duration = Duration::from_secs(8);
+const READING_TITLE: Duration = Duration::from_millis(60);
 
 struct Dice(u64);
 
@@ -132,28 +134,22 @@ fn killed_at_any_moment_it_finds_everything_again() {
         }
         screen.focus();
         ask(&screen, round);
-        let asked = Instant::now();
-        // A third of the kills are aimed at the moment when something is written.
-        let mut at = Duration::from_micros(dice.below(LONGEST.as_micros() as u64));
-        if dice.below(3) == 0 {
-            let until = program.kept().len() + 1 + dice.below(JOBS as u64 - 1) as usize;
-            while program.kept().len() + 1 < until && asked.elapsed() < LONGEST {
-                sleep(Duration::from_millis(1));
-            }
-            while !journal.exists() && asked.elapsed() < LONGEST {
-                std::hint::spin_loop();
-            }
-            at = asked.elapsed() + Duration::from_micros(dice.below(4000));
+        // After some of the jobs, however fast this machine is, and then at any moment of the next one. A third of the kills
+        // are aimed at the moment when something is written.
+        let (after, aimed) = (dice.below(JOBS as u64) as usize, dice.below(3) == 0);
+        let at = Duration::from_micros(dice.below(if aimed { 4_000 } else { ANY_MOMENT.as_micros() as u64 }));
+        let late = Instant::now() + LATEST;
+        while program.kept().len() < after && Instant::now() < late {
+            sleep(Duration::from_millis(1));
         }
+        while aimed && !journal.exists() && Instant::now() < late {
+            std::hint::spin_loop();
+        }
+        let then = Instant::now() + at;
         // Reading the title takes a moment of its own.
-        let ask_title = Duration::from_millis(60);
-        let title = if at > asked.elapsed() + ask_title {
-            sleep(at - asked.elapsed() - ask_title);
-            screen.title()
-        } else {
-            String::new()
-        };
-        sleep(at.saturating_sub(asked.elapsed()));
+        sleep(at.saturating_sub(READING_TITLE));
+        let title = if at > READING_TITLE { screen.title() } else { String::new() };
+        sleep(then.saturating_duration_since(Instant::now()));
         assert!(program.is_running(), "round {round}: it ended by itself: {:#?}", program.said(""));
         program.kill();
         let kept = program.kept();

@@ -21,16 +21,22 @@ use std::time::{Duration, Instant};
 /// One window at a time: a software renderer takes all processors.
 static ONE: Mutex<()> = Mutex::new(());
 
+/// Columns of a picture that something may be drawn over.
+const RIM: usize = 6;
+
 #[test]
 fn open_type_run_watch_and_export() {
     let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let (screen, home) = (Screen::start(), tempfile::tempdir().unwrap());
     // A scene of the small model's world, in an odd size.
-    let side = 301;
+    let (side, high) = (301, 213);
     let rgb: Vec<u8> =
-        (0..side * 213).flat_map(|i| if i / side < 120 { [120, 190, 240] } else { [110, (180 + i % side / 20) as u8, 80] }).collect();
+        (0..side * high).flat_map(|i| if i / side < 120 { [120, 190, 240] } else { [110, (180 + i % side / 20) as u8, 80] }).collect();
+    // The box that the model sees is drawn over its sides.
+    let inner = |rgb: &[u8]| rgb.chunks(3 * side).flat_map(|row| row[3 * RIM..3 * (side - RIM)].to_vec()).collect::<Vec<u8>>();
+    let (wide, seen) = (side - 2 * RIM, inner(&rgb));
     let photo = home.path().join("meadow.png");
-    imaging::save(&Picture::from_rgb8(side as u32, 213, &rgb).unwrap(), &photo, Format::Png).unwrap();
+    imaging::save(&Picture::from_rgb8(side as u32, high as u32, &rgb).unwrap(), &photo, Format::Png).unwrap();
     let mut program = Program::start(&screen, home.path(), &[&photo]);
     screen.until_title(60, |t| t.starts_with("meadow.png"));
     screen.focus();
@@ -38,20 +44,20 @@ fn open_type_run_watch_and_export() {
     // The picture is on the canvas, pixel by pixel, where 100 % is asked for.
     sleep(Duration::from_millis(500));
     screen.key("ctrl+1");
-    screen.until(20, "the picture is not on the canvas", |shot| shot.find(side, 213, &rgb).is_some());
+    screen.until(20, "the picture is not on the canvas", |shot| shot.find(wide, high, &seen).is_some());
 
     // The wheel zooms and a drag moves.
-    let at = screen.shot().find(side, 213, &rgb).unwrap();
+    let at = screen.shot().find(wide, high, &seen).unwrap();
     let (x, y) = middle();
     screen.drag((x, y), (x + 40.0, y - 30.0));
     screen.to(20.0, 600.0); // the pointer is part of the screen
     let moved = Some((at.0 + 40, at.1 - 30));
-    screen.until(20, "the drag did not move the picture", |shot| shot.find(side, 213, &rgb) == moved);
+    screen.until(20, "the drag did not move the picture", |shot| shot.find(wide, high, &seen) == moved);
     let (x, y) = middle();
     screen.to(x, y);
     screen.wheel(2);
     screen.to(20.0, 600.0);
-    screen.until(20, "the wheel did not zoom", |shot| shot.find(side, 213, &rgb).is_none());
+    screen.until(20, "the wheel did not zoom", |shot| shot.find(wide, high, &seen).is_none());
     screen.key("ctrl+0");
 
     // Words by the keyboard, the button by the mouse.
@@ -79,22 +85,18 @@ fn open_type_run_watch_and_export() {
     // Export what is on the canvas; this system is said to have no dialogs, so the window asks.
     let out = home.path().join("result.png");
     screen.key("ctrl+shift+e");
-    sleep(Duration::from_millis(600));
-    screen.key("ctrl+a");
-    screen.types(out.to_str().unwrap());
-    sleep(Duration::from_millis(300));
-    screen.key("Return");
+    controls::answer(&screen, &out);
     let start = Instant::now();
     while !out.exists() {
         assert!(start.elapsed() < Duration::from_secs(20), "nothing was exported; {}", screen.keep());
         sleep(Duration::from_millis(50));
     }
     let exported = imaging::open(&out).unwrap();
-    assert_eq!((exported.width(), exported.height()), (128, 128));
+    assert_eq!((exported.width() as usize, exported.height() as usize), (side, high), "the edit is put into its picture");
     screen.key("ctrl+1");
     screen.to(20.0, 600.0);
-    let shown = exported.to_rgb8();
-    screen.until(20, "the file is not the picture on the canvas", |shot| shot.find(128, 128, &shown).is_some());
+    let shown = inner(&exported.to_rgb8());
+    screen.until(20, "the file is not the picture on the canvas", |shot| shot.find(wide, high, &shown).is_some());
 
     // Back to where it came from, and out.
     screen.key("ctrl+z");
@@ -109,7 +111,7 @@ fn open_type_run_watch_and_export() {
     screen.focus();
     sleep(Duration::from_millis(500));
     screen.key("ctrl+1");
-    screen.until(20, "the picture is not on the canvas again", |shot| shot.find(128, 128, &shown).is_some());
+    screen.until(20, "the picture is not on the canvas again", |shot| shot.find(wide, high, &shown).is_some());
     program.kill();
     let _program = Program::start(&screen, home.path(), &[]);
     screen.until_title(60, |t| t.starts_with("make it darker"));
