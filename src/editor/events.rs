@@ -49,6 +49,7 @@ impl Editor {
             Event::Project(result) => self.found(result),
             Event::ProjectSaved { name, result } => self.saved(name, result),
             Event::NotKept(why) => self.say(NoticeKind::Failed, &format!("What was made is not kept on the disk: {why}.")),
+            Event::KeptAgain => self.say(NoticeKind::Done, "The disk has room again: everything is kept."),
             Event::Prepared { revision, pyramid } => {
                 if let Some(screen) = self.screens.get_mut(&revision) {
                     screen.pyramid = Some(pyramid);

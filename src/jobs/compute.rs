@@ -3,6 +3,7 @@
 use super::{CancelToken, Ending, Event, Job, Up, lower_priority, now, storage};
 use crate::document::{LocalEdit, Placing};
 use crate::imaging::{self, ContextBox, Mask, Picture, crop_to_model, mask_to_model};
+use crate::pipeline::load::Part;
 use crate::pipeline::{
     self, Blueprint, Engine, Made, Observer, Outcome, Palette, Preview, Progress, Request, Residency, Settings, device_name,
 };
@@ -70,6 +71,8 @@ impl Backend for EngineBackend {
             let shown = crop_to_model(picture, place.seen, [side; 2]);
             request.reference = Some(shown.map_err(|e| Failure { why: e.to_string(), out_of_memory: false })?);
             match &place.placing {
+                // Nothing is known of what surrounds the edit: the model paints all of it, and what is wanted is taken over.
+                _ if !engine.checkpoint().parts().contains(&Part::Encoder) => {}
                 Placing::Change { .. } => request.reconstruct = true,
                 Placing::Selection { mask, blend } => request.free = Some(free(mask, blend.feather, place.seen, engine)),
                 Placing::Whole => {}

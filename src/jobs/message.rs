@@ -129,7 +129,7 @@ pub enum Command {
         thumbnails: BTreeMap<RevisionId, Thumbnail>,
         state: KeptState,
     },
-    /// Keep a revision. These are answered only where that fails, by `NotKept`.
+    /// Keep a revision. These are answered only where that fails, by `NotKept`, and by `KeptAgain` once all is made up for.
     Record {
         revision: Box<Revision>,
         thumbnail: Thumbnail,
@@ -245,7 +245,10 @@ pub enum Event {
         name: String,
         result: Result<(), String>,
     },
+    /// A change could not be written, and why. It waits, and is tried again before the next one.
     NotKept(String),
+    /// All that waited is written.
+    KeptAgain,
 }
 
 /// A project as it was kept.

@@ -2,7 +2,8 @@
 //! was reported as kept.
 //!
 //! Every change is one transaction; when a function here returns `Ok`, the disk has it. Pictures (PNG, lossless at 8 and
-//! 16 bits) and the latents of every step are kept by the hash of their content. One window at a time writes; others look.
+//! 16 bits), selections and the latents of every step are kept by the hash of their content. One window at a time writes;
+//! others look.
 //!
 //! Architecture Invariant: the only room that speaks SQL. Every byte of a file is taken as hostile: its tables must be
 //! exactly ours, every length is looked at before memory is taken, every hash is checked, and what is wrong is an error in
@@ -11,7 +12,9 @@
 mod blobs;
 mod error;
 mod file;
+mod local;
 mod lock;
+mod pictures;
 mod rows;
 mod state;
 #[cfg(test)]
@@ -23,9 +26,10 @@ pub use state::{State, View};
 use crate::document::{Document, Revision, RevisionId, Saved};
 use crate::imaging::{self, Picture};
 use lock::{Lock, beside};
+use pictures::Seen;
 use rows::Ready;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use std::collections::{BTreeMap, HashMap};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -70,7 +74,8 @@ impl Project {
             // Nobody sees a draft that a crash leaves; the disk is waited for once, at the end.
             connection.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;").map_err(said)?;
             for revision in document.revisions() {
-                let ready = Ready::new(&path, revision, thumbnails.get(&revision.id))?;
+                let source = revision.parent.and_then(|p| document.revision(p)).map(|p| [p.picture.width(), p.picture.height()]);
+                let ready = Ready::new(&path, revision, thumbnails.get(&revision.id), source)?;
                 transact(&mut connection, |transaction| ready.keep(transaction)).map_err(said)?;
             }
             transact(&mut connection, |transaction| {
@@ -180,7 +185,7 @@ impl Project {
             return Err(Error::TooLarge { path: path.clone(), needs_bytes, most_bytes });
         }
         let ways: Vec<_> = found.iter().filter_map(|f| Some((RevisionId(f.id), RevisionId(f.redo?)))).collect();
-        let mut seen = HashMap::new();
+        let mut seen = Seen::default();
         let revisions: Vec<Revision> = found.into_iter().map(|f| rows::fill(&transaction, path, f, &mut seen)).collect::<Result<_>>()?;
         let is_there = |id: &RevisionId| revisions.binary_search_by_key(id, |r| r.id).is_ok();
         let parents: BTreeMap<_, _> = revisions.iter().map(|r| (r.id, r.parent)).collect();
@@ -226,7 +231,12 @@ impl Project {
     /// # Errors      not writable, the disk is full, the parent is not there
     pub fn record(&mut self, revision: &Revision, thumbnail: Option<&Picture>) -> Result<()> {
         self.may_write()?;
-        let ready = Ready::new(&self.path, revision, thumbnail)?;
+        let size = |id: RevisionId| {
+            let mut select = self.connection.prepare_cached("SELECT width, height FROM revision WHERE id = ?1")?;
+            select.query_row([id.0], |row| Ok([row.get(0)?, row.get(1)?])).optional()
+        };
+        let source = revision.parent.map(size).transpose().map_err(|e| self.said(&e))?.flatten();
+        let ready = Ready::new(&self.path, revision, thumbnail, source)?;
         let id = revision.id.0;
         self.write(|transaction| {
             ready.keep(transaction)?;

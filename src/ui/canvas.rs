@@ -59,7 +59,9 @@ impl Canvas {
             ui.painter().with_clip_rect(rect).rect_stroke(at, 0.0, Stroke::new(1.5, colours.accent), StrokeKind::Outside);
         }
         if run.is_none() && editor.compare.is_none() {
-            context::show(ui, rect, editor, per_point, actions);
+            if !editor.selection.is_drawing() {
+                context::show(ui, rect, editor, per_point, actions);
+            }
             drawing(ui, rect, editor, &response, per_point);
         }
         if editor.shows_before && editor.document.can_undo() {
@@ -179,31 +181,33 @@ impl Canvas {
 fn select(ui: &Ui, editor: &Editor, response: &Response, image: &dyn Fn(egui::Pos2) -> [f64; 2], actions: &mut Vec<Action>) {
     let mut draws = editor.selection.is_drawing();
     let mut points = Vec::new();
-    ui.input(|input| {
-        for event in &input.events {
-            match event {
-                Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, modifiers } if !draws => {
-                    if response.contains_pointer() && response.rect.contains(*pos) {
-                        let how = match (modifiers.shift, modifiers.alt) {
-                            (_, true) => Combine::TakeAway,
-                            (true, _) => Combine::Add,
-                            _ => Combine::Replace,
-                        };
-                        actions.push(Action::Select(Select::Press(image(*pos), how)));
-                        draws = true;
-                    }
+    // What lies over the canvas has its own meaning, also where a whole stroke falls into one frame.
+    let handles = context::handles(ui);
+    let layer = |pos: egui::Pos2| ui.ctx().layer_id_at(pos).is_none_or(|layer| layer == ui.layer_id());
+    let events = ui.input(|input| input.events.clone());
+    for event in &events {
+        match event {
+            Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, modifiers } if !draws => {
+                if response.rect.contains(*pos) && layer(*pos) && !handles.iter().any(|handle| handle.contains(*pos)) {
+                    let how = match (modifiers.shift, modifiers.alt) {
+                        (_, true) => Combine::TakeAway,
+                        (true, _) => Combine::Add,
+                        _ => Combine::Replace,
+                    };
+                    actions.push(Action::Select(Select::Press(image(*pos), how)));
+                    draws = true;
                 }
-                Event::PointerMoved(pos) if draws => points.push(image(*pos)),
-                Event::PointerButton { pos, button: PointerButton::Primary, pressed: false, .. } if draws => {
-                    points.push(image(*pos));
-                    actions.push(Action::Select(Select::Drag(std::mem::take(&mut points))));
-                    actions.push(Action::Select(Select::Release));
-                    draws = false;
-                }
-                _ => {}
             }
+            Event::PointerMoved(pos) if draws => points.push(image(*pos)),
+            Event::PointerButton { pos, button: PointerButton::Primary, pressed: false, .. } if draws => {
+                points.push(image(*pos));
+                actions.push(Action::Select(Select::Drag(std::mem::take(&mut points))));
+                actions.push(Action::Select(Select::Release));
+                draws = false;
+            }
+            _ => {}
         }
-    });
+    }
     if !points.is_empty() {
         actions.push(Action::Select(Select::Drag(points)));
     }

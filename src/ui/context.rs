@@ -7,8 +7,14 @@ use eframe::egui::{self, Color32, CursorIcon, FontId, Id, Rect, Role, Sense, Sha
 /// Side of the handle in the corner, in points.
 const HANDLE: f32 = 12.0;
 
+/// Where the label and the corner were in the last frame: a stroke does not begin there.
+pub fn handles(ui: &Ui) -> [Rect; 2] {
+    ui.memory(|m| m.data.get_temp(Id::unique("context box handles"))).unwrap_or([Rect::NOTHING; 2])
+}
+
 /// Draws the box where it is not simply the whole picture; its label moves it, its corner resizes it.
 pub fn show(ui: &Ui, rect: Rect, editor: &Editor, per_point: f64, actions: &mut Vec<Action>) {
+    ui.memory_mut(|m| m.data.insert_temp(Id::unique("context box handles"), [Rect::NOTHING; 2]));
     let (Some(seen), Some(current)) = (editor.context_box(), editor.document.current()) else { return };
     let size = [current.picture.width(), current.picture.height()];
     if (seen.left, seen.top, seen.width, seen.height) == (0, 0, size[0], size[1]) && !editor.context_is_moved() {
@@ -27,7 +33,7 @@ pub fn show(ui: &Ui, rect: Rect, editor: &Editor, per_point: f64, actions: &mut 
     let words = "The model sees this";
     let galley = painter.layout_no_wrap(words.to_owned(), FontId::proportional(theme::SMALL), colours.text);
     let room = galley.size() + vec2(16.0, 8.0);
-    let corner = on_canvas.left_bottom() - vec2(0.0, room.y);
+    let corner = on_canvas.left_bottom() + vec2(0.0, 4.0);
     let low = rect.min + vec2(4.0, 4.0);
     let high = (rect.max - room - vec2(4.0, 4.0)).max(low);
     let label = Rect::from_min_size(corner.clamp(low, high), room);
@@ -49,6 +55,7 @@ pub fn show(ui: &Ui, rect: Rect, editor: &Editor, per_point: f64, actions: &mut 
 
     let at = on_canvas.right_bottom().clamp(rect.min + vec2(HANDLE, HANDLE), rect.max - vec2(HANDLE, HANDLE));
     let handle = Rect::from_center_size(pos2(at.x, at.y), vec2(HANDLE, HANDLE));
+    ui.memory_mut(|m| m.data.insert_temp(Id::unique("context box handles"), [label, handle.expand(4.0)]));
     let resized = ui.interact(handle.expand(4.0), Id::unique("context box corner"), Sense::drag());
     resized.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Size of what the model sees"));
     painter.rect_filled(handle, 3.0, if resized.hovered() { colours.accent } else { colours.panel });

@@ -67,16 +67,16 @@ fn comparison(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
 fn selection(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     let selection = &editor.selection;
     if matches!(selection.tool, Tool::Brush | Tool::Eraser) {
-        ui.spacing_mut().slider_width = 96.0;
+        ui.spacing_mut().slider_width = 76.0;
         let mut size = editor.brush_diameter();
         let most = editor.view.image().into_iter().max().unwrap_or(1).max(64) as f32;
         let slider = Slider::new(&mut size, 1.0..=most).logarithmic(true).suffix(" px").max_decimals(0);
-        if named(ui, slider, "Brush size", "Diameter of the brush, in pixels of the picture ([ and ])").changed() {
+        if named(ui, slider, "Size", "Diameter of the brush, in pixels of the picture ([ and ])") {
             actions.push(Action::Select(Select::Size(size)));
         }
         let mut hardness = selection.hardness * 100.0;
         let slider = Slider::new(&mut hardness, 0.0..=100.0).suffix(" %").max_decimals(0);
-        if named(ui, slider, "Hardness", "How hard the brush's edge is (Shift with [ and ])").changed() {
+        if named(ui, slider, "Hardness", "How hard the brush's edge is (Shift with [ and ])") {
             actions.push(Action::Select(Select::Hardness(hardness / 100.0)));
         }
         ui.separator();
@@ -90,29 +90,38 @@ fn selection(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     button(ui, true, "All", "Select everything (Ctrl+A)", Select::All);
     button(ui, has, "None", "Select nothing (Ctrl+D)", Select::Nothing);
     button(ui, true, "Invert", "Select the rest instead (Ctrl+Shift+I)", Select::Shape(Shape::Invert));
-    ui.separator();
-    let by = selection.amount;
-    button(ui, has, "Grow", "Move the selection's edge outwards", Select::Shape(Shape::Grow(by)));
-    button(ui, has, "Shrink", "Move the selection's edge inwards", Select::Shape(Shape::Shrink(by)));
-    button(ui, has, "Soften", "Make the selection's edge soft", Select::Shape(Shape::Soften(by)));
-    let mut amount = by;
-    let field = ui.add(DragValue::new(&mut amount).range(1..=500).suffix(" px"));
-    ui.ctx().accesskit_node_builder(field.id, |node| node.set_label("Pixels to grow, shrink or soften by"));
-    if field.on_hover_text("How far growing, shrinking and softening go").changed() {
-        actions.push(Action::Select(Select::Amount(amount)));
-    }
-    ui.separator();
-    let mut button = |ui: &mut Ui, enabled: bool, words: &str, tip: &str, what: Select| {
-        if ui.add_enabled(enabled, Button::new(words)).on_hover_text(tip).clicked() {
-            actions.push(Action::Select(what));
+    ui.menu_button("Edge", |ui| {
+        let mut amount = selection.amount;
+        let field = ui.add(DragValue::new(&mut amount).range(1..=500).prefix("By ").suffix(" px"));
+        ui.ctx().accesskit_node_builder(field.id, |node| node.set_label("Pixels to grow, shrink or soften by"));
+        if field.changed() {
+            actions.push(Action::Select(Select::Amount(amount)));
         }
-    };
-    button(ui, true, "Import…", "Read the selection from a picture: white is selected", Select::Import);
-    button(ui, has, "Save…", "Write the selection as a grey PNG", Select::Export);
+        for (words, tip, by) in [
+            ("Grow", "Move the selection's edge outwards", Shape::Grow(amount)),
+            ("Shrink", "Move the selection's edge inwards", Shape::Shrink(amount)),
+            ("Soften", "Make the selection's edge soft", Shape::Soften(amount)),
+        ] {
+            if ui.add_enabled(has, Button::new(words)).on_hover_text(tip).clicked() {
+                actions.push(Action::Select(Select::Shape(by)));
+            }
+        }
+    });
+    ui.menu_button("File", |ui| {
+        for (enabled, words, tip, what) in [
+            (true, "Import…", "Read the selection from a picture: white is selected", Select::Import),
+            (has, "Save…", "Write the selection as a grey PNG", Select::Export),
+        ] {
+            if ui.add_enabled(enabled, Button::new(words)).on_hover_text(tip).clicked() {
+                actions.push(Action::Select(what));
+                ui.close();
+            }
+        }
+    });
 }
 
-fn named(ui: &mut Ui, slider: Slider<'_>, name: &str, tip: &str) -> egui::Response {
-    let response = ui.add(slider).on_hover_text(tip);
-    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(name));
-    response
+/// A slider with its name before it; true if it moved.
+fn named(ui: &mut Ui, slider: Slider<'_>, name: &str, tip: &str) -> bool {
+    let label = ui.label(egui::RichText::new(name).small());
+    ui.add(slider).labelled_by(label.id).on_hover_text(tip).changed()
 }
