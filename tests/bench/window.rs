@@ -116,31 +116,40 @@ fn middle_of(starts: &[Value], cpu: &[f64]) -> Value {
 fn work(screen: &Screen, home: &Path, picture: &Path) -> Vec<Value> {
     let mut program = open(screen, home, Some(picture));
     screen.until_title(120, |t| t.starts_with("large.png"));
-    program.until_said(300, " is kept", 1);
+    program.until_kept(300, 1);
     screen.focus();
 
-    // At rest.
+    // At rest: moved about, and painted on with a brush as wide as a face.
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(10) {
         pan(screen);
         zoom(screen);
     }
     screen.key("ctrl+0");
+    screen.key("b");
+    hands(screen, &"key bracketright sleep 0.03 ".repeat(15));
+    (0..6).for_each(|_| paint(screen));
+    hands(screen, "key ctrl+z sleep 0.3 key ctrl+z sleep 0.3");
 
-    // While the model edits the large picture.
-    controls::set_steps(screen, 30);
-    for _ in 0..2 {
+    // While the model edits the selection of the large picture, and all of it.
+    for selected in [true, false] {
         controls::run(screen, "make it darker", 1);
         until_it_runs(screen);
         while runs(&screen.title()) {
-            pan(screen);
-            zoom(screen);
+            if selected {
+                paint(screen);
+            } else {
+                pan(screen);
+                zoom(screen);
+            }
         }
         screen.key("ctrl+0");
+        sleep(Duration::from_secs(1));
+        // Out of the prompt, and nothing selected.
+        hands(screen, "key Escape sleep 0.5 key h sleep 0.2 key ctrl+d sleep 0.5");
     }
 
     // From the key to the first news, and from the key to the end. Several edits have come before.
-    controls::set_steps(screen, 4);
     let jobs = |prompt: &str| {
         for _ in 0..JOBS {
             controls::run(screen, prompt, 1);
@@ -151,7 +160,7 @@ fn work(screen: &Screen, home: &Path, picture: &Path) -> Vec<Value> {
     jobs("make it brighter");
     controls::choose_new_picture(screen);
     jobs("a fox in the snow");
-    controls::set_steps(screen, 60);
+    controls::set_steps(screen, 100);
     for n in 0..2 * JOBS as u64 {
         controls::run(screen, "a boat at night", 1);
         until_it_runs(screen);
@@ -177,19 +186,29 @@ fn until_it_rests(screen: &Screen) {
     screen.until_title(240, |title| !runs(title));
 }
 
-/// A second of dragging the picture about with the middle button, sixty times a second.
+/// A second of dragging the picture about.
 fn pan(screen: &Screen) {
+    drag(screen, 2);
+}
+
+/// A second of painting.
+fn paint(screen: &Screen) {
+    drag(screen, 1);
+}
+
+/// Once around, with a button held down, sixty times a second.
+fn drag(screen: &Screen, button: u8) {
     let (x, y) = controls::middle();
     let mut words = Vec::new();
     for i in 0..60u8 {
         let turn = f32::from(i) / 60.0 * TAU;
         words.push(format!("mousemove {:.0} {:.0}", x + 200.0 * turn.sin(), y + 120.0 * (turn.cos() - 1.0)));
         if i == 0 {
-            words.push("mousedown 2".to_owned());
+            words.push(format!("mousedown {button}"));
         }
         words.push("sleep 0.0167".to_owned());
     }
-    words.push("mouseup 2".to_owned());
+    words.push(format!("mouseup {button}"));
     hands(screen, &words.join(" "));
 }
 

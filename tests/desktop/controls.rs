@@ -41,7 +41,22 @@ fn until<T>(screen: &Screen, what: &str, there: impl Fn() -> Option<T>) -> T {
     }
 }
 
-/// Types the steps of the next run into the field beside their slider, which is the first one of the inspector.
+/// Clicks until something is there: a click that takes as long as a slow frame is none.
+#[track_caller]
+fn click_until(screen: &Screen, (x, y): (f32, f32), what: &str, there: impl Fn() -> bool) {
+    let tries = (0..5).any(|_| {
+        screen.click(x, y);
+        let start = Instant::now();
+        while !there() && start.elapsed() < Duration::from_secs(4) {
+            sleep(Duration::from_millis(30));
+        }
+        there()
+    });
+    assert!(tries, "{what}; {}", screen.keep());
+}
+
+/// Types the steps of the next run into the field beside their slider, which is the first one of the inspector. Once: where
+/// there are few, the slider is not found again.
 #[track_caller]
 pub fn set_steps(screen: &Screen, steps: usize) {
     let (left, top) = (WIDTH as usize - theme::INSPECTOR_WIDTH as usize, theme::TOP_HEIGHT as usize);
@@ -49,10 +64,10 @@ pub fn set_steps(screen: &Screen, steps: usize) {
     let rail = || accent(screen, [left..WIDTH as usize, top..HEIGHT as usize], 8, 7);
     let [x, y, length] = until(screen, "there is no slider", rail);
     let field = (x as f32 + 126.0 + theme::GAP + 18.0, y as f32 + 2.0);
-    screen.click(field.0, field.1);
     // What is in the field is selected.
     let around = [field.0 as usize - 18..field.0 as usize + 18, y.saturating_sub(10)..y + 10];
-    until(screen, "the field does not open", || accent(screen, around.clone(), 4, usize::from(u16::MAX)));
+    let opened = || accent(screen, around.clone(), 4, usize::from(u16::MAX)).is_some();
+    click_until(screen, field, "the field does not open", opened);
     screen.types(&steps.to_string());
     until(screen, "the slider does not move", || (rail() != Some([x, y, length])).then_some(()));
 }
@@ -63,8 +78,8 @@ pub fn choose_new_picture(screen: &Screen) {
     let bottom = HEIGHT as usize - (theme::STATUS_HEIGHT + theme::RUN_BUTTON.y) as usize - 10;
     let chosen = || accent(screen, [0..WIDTH as usize / 2, bottom - 60..bottom], 40, usize::from(u16::MAX));
     let [x, y, length] = until(screen, "nothing is chosen", chosen);
-    screen.click((x + length + 40) as f32, y as f32 + theme::BUTTON_HEIGHT / 2.0);
-    until(screen, "the choice does not move", || chosen().filter(|c| c[0] != x));
+    let other = ((x + length + 40) as f32, y as f32 + theme::BUTTON_HEIGHT / 2.0);
+    click_until(screen, other, "the choice does not move", || chosen().is_some_and(|c| c[0] != x));
 }
 
 /// Types a prompt in place of the one that is there, and runs it some times.
@@ -72,10 +87,9 @@ pub fn choose_new_picture(screen: &Screen) {
 pub fn run(screen: &Screen, prompt: &str, times: usize) {
     let (right, y) = run_button();
     // Where the cursor is, there is a frame.
-    let frame = || accent(screen, [0..WIDTH as usize / 2, y as usize - 40..HEIGHT as usize], 300, 2);
-    if frame().is_none() {
-        screen.click(right / 3.0, y);
-        until(screen, "the cursor is not in the prompt", frame);
+    let framed = || accent(screen, [0..WIDTH as usize / 2, y as usize - 40..HEIGHT as usize], 300, 2).is_some();
+    if !framed() {
+        click_until(screen, (right / 3.0, y), "the cursor is not in the prompt", framed);
     }
     screen.key("ctrl+a");
     screen.types(prompt);

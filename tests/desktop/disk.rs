@@ -75,7 +75,7 @@ fn on_a_full_disk_it_says_so_and_loses_nothing() {
     screen.focus();
     controls::set_steps(&screen, 2);
     controls::run(&screen, "a red car on the beach", 1);
-    program.until_said(60, " is kept", 2);
+    program.until_kept(60, 2);
     sleep(Duration::from_millis(300)); // where it looks is kept as well
     let before = look(&disk.project());
     assert_eq!(before.revisions().len(), 2);
@@ -120,7 +120,7 @@ fn on_a_full_disk_it_says_so_and_loses_nothing() {
     assert!(program.kept().is_empty() && program.said("the project does not take this").is_empty());
     fs::remove_file(ballast).unwrap();
     controls::run(&screen, prompts[4], 1);
-    program.until_said(60, " is kept", 3);
+    program.until_kept(60, 3);
     assert!(program.quit(&screen).0.success());
     assert_eq!(titles(&look(&disk.project())), prompts);
 }
@@ -152,7 +152,8 @@ fn in_a_protected_folder_it_works_and_keeps_nothing() {
     // There is a project to look at.
     disk.remount("rw");
     let mut program = Program::start(&screen, &disk.0, &[&photo]);
-    program.until_said(60, " is kept", 1);
+    program.until_kept(60, 1);
+    screen.until_title(60, |t| t.starts_with("meadow.png"));
     screen.focus();
     assert!(program.quit(&screen).0.success());
     let before = look(&disk.project());

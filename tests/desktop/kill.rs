@@ -119,7 +119,7 @@ fn killed_at_any_moment_it_finds_everything_again() {
         assert!(program.is_running(), "round {round}: it does not start: {:#?}", program.said(""));
         slowest_start = slowest_start.max(began.elapsed());
         if round == 0 {
-            program.until_said(30, " is kept", 1);
+            program.until_kept(30, 1);
         }
         let found = look(&path).unwrap_or_else(|e| panic!("round {round}: {e}"));
         assert_eq!(title, found.title, "round {round}: it shows the revision that was looked at last");
@@ -128,7 +128,7 @@ fn killed_at_any_moment_it_finds_everything_again() {
             // The last one goes on working and ends by itself.
             screen.focus();
             ask(&screen, round);
-            program.until_said(60, " is kept", 1);
+            program.until_kept(60, 1);
             assert!(program.quit(&screen).0.success());
             break;
         }

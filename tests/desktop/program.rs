@@ -39,18 +39,29 @@ impl Program {
 
     /// The revisions that it reported as kept so far.
     pub fn kept(&self) -> Vec<u32> {
-        let id = |line: &String| line.rsplit_once(" is kept")?.0.rsplit_once("revision ")?.1.parse().ok();
+        let id = |line: &String| line.strip_suffix(" is kept")?.rsplit_once("revision ")?.1.parse().ok();
         self.said(" is kept").iter().filter_map(id).collect()
     }
 
     /// Waits until its log has `count` lines with these words; panics after `seconds`.
     #[track_caller]
     pub fn until_said(&mut self, seconds: u64, words: &str, count: usize) {
+        self.until(seconds, words, |program| program.said(words).len() >= count);
+    }
+
+    /// Waits until it has reported that many revisions as kept; panics after `seconds`.
+    #[track_caller]
+    pub fn until_kept(&mut self, seconds: u64, count: usize) {
+        self.until(seconds, "revisions kept", |program| program.kept().len() >= count);
+    }
+
+    #[track_caller]
+    fn until(&mut self, seconds: u64, what: &str, there: impl Fn(&Self) -> bool) {
         let start = Instant::now();
-        while self.said(words).len() < count {
+        while !there(self) {
             let ended = self.child.try_wait().unwrap();
             let late = start.elapsed() > Duration::from_secs(seconds);
-            assert!(!late && ended.is_none(), "{words:?} was not said {count} times, but {:#?}; ended: {ended:?}", self.said(""));
+            assert!(!late && ended.is_none(), "waited for {what:?}, but it said {:#?}; ended: {ended:?}", self.said(""));
             sleep(Duration::from_millis(20));
         }
     }
