@@ -2,14 +2,14 @@
 
 use crate::editor::{Action, Editor, Message, Settings, ThemeChoice};
 use crate::jobs::{Command, EngineBackend, Event, Jobs, yield_to_window};
-use crate::ui::{Frames, Surface, theme};
+use crate::ui::{Moment, Surface, Times, theme};
 use crate::{places, render};
 use eframe::egui::{self, Key};
 use eframe::{CreationContext, NativeOptions, egui_wgpu, wgpu};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The picture of the first start.
 const WELCOME: &[u8] = include_bytes!("../assets/welcome.png");
@@ -30,6 +30,7 @@ pub fn open(files: Vec<PathBuf>) -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
+    let times = Times::new();
     yield_to_window();
     let viewport = egui::ViewportBuilder::default()
         .with_title("Pentimento")
@@ -38,7 +39,7 @@ pub fn open(files: Vec<PathBuf>) -> ExitCode {
         .with_min_inner_size([820.0, 560.0])
         .with_icon(icon());
     let options = NativeOptions { viewport, clipboard_shortcuts: false, ..NativeOptions::default() };
-    let opened = eframe::run_native("pentimento", options, Box::new(|creation| Ok(Box::new(App::new(creation, files)?))));
+    let opened = eframe::run_native("pentimento", options, Box::new(|creation| Ok(Box::new(App::new(creation, files, times)?))));
     match opened {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -69,12 +70,13 @@ pub struct App {
     /// Text from the clipboard, for the field that has the cursor.
     pasted: Option<String>,
     title: String,
-    frames: Frames,
+    times: Times,
 }
 
 impl App {
     /// # Errors      the lanes cannot be started
-    pub fn new(creation: &CreationContext, files: Vec<PathBuf>) -> std::io::Result<Self> {
+    pub fn new(creation: &CreationContext, files: Vec<PathBuf>, mut times: Times) -> std::io::Result<Self> {
+        times.mark("window and device");
         let ctx = creation.egui_ctx.clone();
         theme::install(&ctx);
         let mut slow = None;
@@ -90,8 +92,7 @@ impl App {
         let (mut editor, commands) = Editor::new(settings, dice());
         editor.slow_screen = slow;
         editor.can_drop = std::env::var_os("WAYLAND_DISPLAY").is_none_or(|v| v.is_empty());
-        let mut app =
-            Self { editor, jobs, surface: Surface::default(), theme: None, pasted: None, title: String::new(), frames: Frames::new() };
+        let mut app = Self { editor, jobs, surface: Surface::default(), theme: None, pasted: None, title: String::new(), times };
         app.send(commands);
         let (projects, pictures): (Vec<PathBuf>, Vec<PathBuf>) =
             files.into_iter().partition(|f| f.extension().is_some_and(|e| e == "pentimento"));
@@ -103,11 +104,19 @@ impl App {
         } else {
             app.act(Action::OpenFiles(pictures));
         }
+        app.times.mark("application");
         Ok(app)
     }
 
     fn send(&mut self, commands: Vec<Command>) {
-        commands.into_iter().for_each(|command| self.jobs.send(command));
+        for command in commands {
+            match &command {
+                Command::Submit(job) => self.times.job(Moment::Submitted { edit: job.reference.is_some() }),
+                Command::Cancel(_) => self.times.job(Moment::Cancelled),
+                _ => {}
+            }
+            self.jobs.send(command);
+        }
     }
 
     fn act(&mut self, action: Action) {
@@ -128,6 +137,7 @@ impl App {
                     ctx.request_repaint();
                 }
                 event => {
+                    moment(&event).into_iter().for_each(|moment| self.times.job(moment));
                     let commands = self.editor.update(Message::Event(event));
                     self.send(commands);
                 }
@@ -137,8 +147,8 @@ impl App {
 }
 
 impl eframe::App for App {
-    fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
-        let start = Instant::now();
+    fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
+        self.times.begin(ctx.cumulative_frame_nr(), frame.info().cpu_usage);
         self.listen(ctx);
         if self.theme != Some(self.editor.settings.theme) {
             self.theme = Some(self.editor.settings.theme);
@@ -149,24 +159,27 @@ impl eframe::App for App {
             ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
             self.title = title;
         }
-        self.frames.logic(start);
+        self.times.done(self.editor.run.is_some());
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
-        let start = Instant::now();
+        self.times.work();
         for action in self.surface.show(ui, &self.editor) {
             self.act(action);
         }
         if ui.ctx().input_mut(|i| i.consume_key(egui::Modifiers::COMMAND, Key::Q)) {
             ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
         }
-        self.frames.drawn(start, self.editor.run.is_some());
+        if self.times.wants_a_frame() {
+            ui.ctx().request_repaint();
+        }
+        self.times.done(self.editor.run.is_some());
     }
 
     fn on_exit(&mut self) {
         self.send(vec![Command::SaveState(self.editor.state())]);
         self.jobs.close(CLOSING);
-        self.frames.print();
+        self.times.print();
     }
 
     /// The clipboard is read by a lane of ours, pictures and all; text fields still get what they expect.
@@ -192,6 +205,16 @@ impl eframe::App for App {
         if paste {
             self.act(Action::Paste);
         }
+    }
+}
+
+/// What an event is to whoever times the jobs.
+fn moment(event: &Event) -> Option<Moment> {
+    match event {
+        Event::Blueprint { blueprint, .. } if blueprint.tokens.iter().any(|t| !t.is_empty()) => Some(Moment::Token),
+        Event::Preview { .. } => Some(Moment::Preview),
+        Event::Finished { .. } => Some(Moment::Ended),
+        _ => None,
     }
 }
 

@@ -129,6 +129,7 @@ impl Keeper {
         while let Some(change) = self.waiting.pop_front() {
             let Err(error) = self.write(&change) else {
                 if let Command::Record { revision, .. } = &change {
+                    tracing::debug!("revision {} is kept", revision.id.0);
                     up.send(Event::KeptRevision(revision.id));
                 }
                 continue;

@@ -5,18 +5,19 @@
 mod canvas;
 mod context;
 mod edit;
-mod frames;
 mod history;
 mod icons;
 mod inspector;
 mod notices;
+mod processor;
 mod prompt;
 mod shortcuts;
 pub mod theme;
+mod times;
 mod tools;
 mod top;
 
-pub use frames::Frames;
+pub use times::{Moment, Times};
 
 use crate::document::RevisionId;
 use crate::editor::{Action, Editor, Proof, Thumbnail};
@@ -77,6 +78,8 @@ impl Surface {
         if editor.run.is_some() {
             ctx.request_repaint(); // progress moves at the display's rate
         }
+        // A run is the last thing of a frame: words that were typed in the same frame are part of its prompt.
+        actions.sort_by_key(|action| *action == Action::Run);
         actions
     }
 }

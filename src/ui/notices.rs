@@ -2,7 +2,7 @@
 
 use super::icons::{Icon, icon_button};
 use super::theme;
-use crate::editor::{Action, Ask, Editor, NoticeKind, Question};
+use crate::editor::{Action, Ask, Editor, Notice, NoticeKind, Question};
 use eframe::egui::{self, Align2, Area, Button, Frame, Id, Key, Modal, Order, Rect, RichText, TextEdit, Ui, vec2};
 use std::collections::HashMap;
 
@@ -26,7 +26,10 @@ impl Notices {
         Area::new(Id::unique("notices")).order(Order::Foreground).fixed_pos(corner).pivot(Align2::RIGHT_BOTTOM).show(ui.ctx(), |ui| {
             ui.set_max_width(380.0);
             for notice in &editor.notices {
-                let since = *self.0.entry(notice.id).or_insert(now);
+                let since = *self.0.entry(notice.id).or_insert_with(|| {
+                    log(notice);
+                    now
+                });
                 if notice.kind == NoticeKind::Done {
                     if now - since > SHOWN {
                         actions.push(Action::DismissNotice(notice.id));
@@ -52,6 +55,14 @@ impl Notices {
                 );
             }
         });
+    }
+}
+
+/// A notice that is shown is in the log as well: it outlives the window.
+fn log(notice: &Notice) {
+    match notice.kind {
+        NoticeKind::Done => tracing::info!("{}", notice.text),
+        NoticeKind::Failed => tracing::warn!("{}", notice.text),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A screen of memory (Xvfb), and a person's hands on it (xdotool).
 
 use std::io::{BufRead, BufReader};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -28,7 +29,7 @@ impl Screen {
         let folder = tempfile::tempdir().unwrap();
         let size = format!("{WIDTH}x{HEIGHT}x24");
         let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", &size, "-nolisten", "tcp", "-fbdir"])
+            .args(["-displayfd", "1", "-screen", "0", &size, "-nolisten", "tcp", "-noreset", "-fbdir"]) // no reset: it outlives its windows
             .arg(folder.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -62,7 +63,7 @@ impl Screen {
         Shot { width, height, rgb }
     }
 
-    fn xdotool(&self, arguments: &[&str]) -> String {
+    pub fn xdotool(&self, arguments: &[&str]) -> String {
         let done = self.command("xdotool").args(arguments).output().expect("xdotool is needed (on Debian: apt-get install xdotool)");
         String::from_utf8_lossy(&done.stdout).trim().to_owned()
     }
@@ -122,7 +123,7 @@ impl Screen {
 
     /// Waits for a title; panics with the last one after `seconds`.
     #[track_caller]
-    pub fn until_title(&self, seconds: u64, wanted: impl Fn(&str) -> bool) -> String {
+    pub fn until_title(&self, seconds: u64, mut wanted: impl FnMut(&str) -> bool) -> String {
         let start = Instant::now();
         loop {
             let title = self.title();
@@ -162,20 +163,22 @@ impl Drop for Screen {
     }
 }
 
-/// A running program, ended when it is dropped.
-pub struct Running(pub Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 impl Shot {
     /// A rectangle: left, top, width, height.
     pub fn part(&self, x: usize, y: usize, w: usize, h: usize) -> Vec<u8> {
         (y..y + h).flat_map(|row| self.rgb[3 * (row * self.width + x)..][..3 * w].iter().copied()).collect()
+    }
+
+    /// The first line of one colour, from the top: its left end, its row, and its length, which is `least` or more. Lines that
+    /// belong to something higher than `tallest` do not count.
+    pub fn line(&self, colours: &[[u8; 3]], x: Range<usize>, y: Range<usize>, least: usize, tallest: usize) -> Option<[usize; 3]> {
+        let is = |x: usize, y: usize| y < self.height && colours.iter().any(|c| self.rgb[3 * (y * self.width + x)..][..3] == *c);
+        y.flat_map(|y| x.clone().map(move |x| (x, y))).find_map(|(left, top)| {
+            let begins = is(left, top) && !is(left.saturating_sub(1), top) && !is(left, top.saturating_sub(1));
+            let length = || (left..x.end).take_while(|x| is(*x, top)).count();
+            let fits = begins && !is(left + least / 2, top + tallest);
+            fits.then(length).filter(|length| *length >= least).map(|length| [left, top, length])
+        })
     }
 
     /// Where a picture stands pixel by pixel.

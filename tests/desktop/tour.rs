@@ -3,7 +3,7 @@
 //!
 //! `PENTIMENTO_TOUR=folder cargo test --test desktop tour` keeps a picture of each stop.
 
-use crate::controls::{self, middle, run_button};
+use crate::controls::{self, middle};
 use crate::program::Program;
 use crate::screen::{HEIGHT, Screen, WIDTH};
 use pentimento::document::{Placing, RevisionId};
@@ -103,8 +103,7 @@ fn tour() {
     screen.click(right - 66.0, slider);
     screen.until_title(60, |t| t.starts_with("Painting"));
     screen.until_title(180, |t| t.starts_with("make it night"));
-    let _ = run_button();
-    program.until_said(60, " is kept", 6);
+    program.until_kept(60, 6);
     assert!(program.quit(&screen).0.success());
 
     // All is there in the file, and what was not selected is as it was.

@@ -1,0 +1,226 @@
+//! Times the real window on a screen of memory, with a picture of 50 megapixels, and prints one JSON object:
+//!
+//!     cargo bench --profile dev --bench window
+//!
+//! The program itself keeps the times (`src/ui/times.rs` says what they are); this drives it with keys and mouse: it pans and
+//! zooms at rest and while the small model edits, makes pictures, and stops jobs. Drawing is done in software where there is
+//! no graphics card, and takes processors that a card would leave to the window and the model.
+
+#[allow(dead_code, reason = "the tests of the window use all of it")]
+#[path = "../desktop/controls.rs"]
+mod controls;
+#[allow(dead_code, reason = "the tests of the window use all of it")]
+#[path = "../desktop/program.rs"]
+mod program;
+#[allow(dead_code, reason = "the tests of the window use all of it")]
+#[path = "../desktop/screen.rs"]
+mod screen;
+
+use pentimento::imaging::{self, Format, Picture};
+use pentimento::pipeline::Stage;
+use program::Program;
+use screen::Screen;
+use serde_json::{Value, json};
+use std::f32::consts::TAU;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Of the picture.
+const SIZE: [u32; 2] = [8660, 5774];
+/// How often the program is started, and how many jobs of a kind are timed.
+const STARTS: usize = 5;
+const JOBS: usize = 4;
+
+fn main() {
+    let folder = tempfile::tempdir().expect("a folder for what is made");
+    let screen = Screen::start();
+    let starts: Vec<Value> = (0..STARTS).map(|_| start(&screen, &folder.path().join("start"))).collect();
+    let picture = folder.path().join("large.png");
+    imaging::save(&large(), &picture, Format::Png).expect("the picture is written");
+    let lines = work(&screen, &folder.path().join("home"), &picture);
+    let frames: Vec<&Value> = lines.iter().filter(|l| l.get("when").is_some()).collect();
+    let jobs: Vec<&Value> = lines.iter().filter(|l| l.get("job").is_some()).collect();
+    let of = |kind: &str, what: &str| -> Vec<f64> {
+        let of: Vec<f64> = jobs.iter().filter(|j| j["job"] == kind).filter_map(|j| j[what].as_f64()).collect();
+        // The first one of all loads the model as well.
+        of.into_iter().map(f64::round).collect()
+    };
+    let cancels: Vec<f64> = jobs.iter().filter_map(|j| j["cancel_to_end_ms"].as_f64()).collect();
+    let starts_cpu: Vec<f64> = starts.iter().filter_map(|s| first_frame(s)?["cpu_ms"].as_f64()).collect();
+    let middle = middle_of(&starts, &starts_cpu);
+    println!(
+        "{}",
+        json!({
+            "picture": format!("{} x {}", SIZE[0], SIZE[1]),
+            "processors": std::thread::available_parallelism().map_or(0, usize::from),
+            "start_to_first_frame_cpu_ms": starts_cpu,
+            "a_start_in_the_middle": middle,
+            "frames": frames,
+            "generate": { "first_token_ms": of("generate", "first_token_ms"), "first_preview_ms": of("generate", "first_preview_ms") },
+            "edit": { "first_token_ms": of("edit", "first_token_ms"), "first_preview_ms": of("edit", "first_preview_ms") },
+            "cancel_to_end_ms": cancels,
+            "goals": {
+                "work_p99_below_4_ms": frames.iter().all(|f| f["work_ms"][2].as_f64().is_some_and(|ms| ms < 4.0)),
+                "start_below_500_ms_of_processor": first_frame(&middle).and_then(|f| f["cpu_ms"].as_f64()).is_some_and(|ms| ms < 500.0),
+            },
+        })
+    );
+}
+
+/// Soft hills of colour: quick to pack, and no two places alike.
+fn large() -> Picture {
+    let [width, height] = SIZE;
+    let wave = |n: u32, of: u32, turns: f32| ((n as f32 / of as f32 * turns * TAU).sin() * 60.0 + 128.0) as u8;
+    let across: Vec<[u8; 3]> = (0..width).map(|x| [wave(x, width, 3.0), wave(x, width, 7.3), wave(x, width, 1.4)]).collect();
+    let rgb: Vec<u8> = (0..height)
+        .flat_map(|y| {
+            let down = [wave(y, height, 2.0), wave(y, height, 5.1), wave(y, height, 9.7)];
+            across.iter().flat_map(move |a| [0, 1, 2].map(|c| a[c] / 2 + down[c] / 2))
+        })
+        .collect();
+    Picture::from_rgb8(width, height, &rgb).expect("as many bytes as pixels")
+}
+
+/// The program with its times, on a file or on nothing.
+fn open(screen: &Screen, home: &Path, file: Option<&Path>) -> Program {
+    let mut command = screen.command(env!("CARGO_BIN_EXE_pentimento"));
+    Program::spawn(command.env("PENTIMENTO_HOME", home).env("PENTIMENTO_FRAME_TIMES", "1").args(file))
+}
+
+fn lines(printed: &str) -> Vec<Value> {
+    printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// Starts it and closes it; the line about the start.
+fn start(screen: &Screen, home: &Path) -> Value {
+    let mut program = open(screen, home, None);
+    screen.until_title(60, |t| t.ends_with(" – Pentimento"));
+    sleep(Duration::from_millis(500));
+    screen.focus();
+    let (_, printed) = program.quit(screen);
+    lines(&printed).into_iter().find(|line| line.get("start").is_some()).expect("a line about the start")
+}
+
+fn first_frame(start: &Value) -> Option<&Value> {
+    start["start"].as_array()?.iter().find(|mark| mark["at"] == "first frame")
+}
+
+fn middle_of(starts: &[Value], cpu: &[f64]) -> Value {
+    let mut order: Vec<usize> = (0..cpu.len()).collect();
+    order.sort_by(|a, b| cpu[*a].total_cmp(&cpu[*b]));
+    order.get(order.len() / 2).map_or(Value::Null, |at| starts[*at].clone())
+}
+
+/// All that is done with the large picture; what the program printed at the end.
+fn work(screen: &Screen, home: &Path, picture: &Path) -> Vec<Value> {
+    let mut program = open(screen, home, Some(picture));
+    screen.until_title(120, |t| t.starts_with("large.png"));
+    program.until_kept(300, 1);
+    screen.focus();
+
+    // At rest: moved about, and painted on with a brush as wide as a face.
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(10) {
+        pan(screen);
+        zoom(screen);
+    }
+    screen.key("ctrl+0");
+    screen.key("b");
+    hands(screen, &"key bracketright sleep 0.03 ".repeat(15));
+    (0..6).for_each(|_| paint(screen));
+    hands(screen, "key ctrl+z sleep 0.3 key ctrl+z sleep 0.3");
+
+    // While the model edits the selection of the large picture, and all of it.
+    for selected in [true, false] {
+        controls::run(screen, "make it darker", 1);
+        until_it_runs(screen);
+        while runs(&screen.title()) {
+            if selected {
+                paint(screen);
+            } else {
+                pan(screen);
+                zoom(screen);
+            }
+        }
+        screen.key("ctrl+0");
+        sleep(Duration::from_secs(1));
+        // Out of the prompt, and nothing selected.
+        hands(screen, "key Escape sleep 0.5 key h sleep 0.2 key ctrl+d sleep 0.5");
+    }
+
+    // From the key to the first news, and from the key to the end. Several edits have come before.
+    let jobs = |prompt: &str| {
+        for _ in 0..JOBS {
+            controls::run(screen, prompt, 1);
+            until_it_runs(screen);
+            until_it_rests(screen);
+        }
+    };
+    jobs("make it brighter");
+    controls::choose_new_picture(screen);
+    jobs("a fox in the snow");
+    controls::set_steps(screen, 100);
+    for n in 0..2 * JOBS as u64 {
+        controls::run(screen, "a boat at night", 1);
+        until_it_runs(screen);
+        sleep(Duration::from_millis(200 + 450 * n));
+        // Where something is painted already, the first one asks.
+        screen.key("Escape");
+        sleep(Duration::from_millis(300));
+        screen.key("Escape");
+        until_it_rests(screen);
+    }
+    lines(&program.quit(screen).1)
+}
+
+fn runs(title: &str) -> bool {
+    [Stage::Load, Stage::Vision, Stage::Blueprint, Stage::Denoise, Stage::Decode].iter().any(|s| title.starts_with(s.name()))
+}
+
+fn until_it_runs(screen: &Screen) {
+    screen.until_title(60, runs);
+}
+
+fn until_it_rests(screen: &Screen) {
+    screen.until_title(240, |title| !runs(title));
+}
+
+/// A second of dragging the picture about.
+fn pan(screen: &Screen) {
+    drag(screen, 2);
+}
+
+/// A second of painting.
+fn paint(screen: &Screen) {
+    drag(screen, 1);
+}
+
+/// Once around, with a button held down, sixty times a second.
+fn drag(screen: &Screen, button: u8) {
+    let (x, y) = controls::middle();
+    let mut words = Vec::new();
+    for i in 0..60u8 {
+        let turn = f32::from(i) / 60.0 * TAU;
+        words.push(format!("mousemove {:.0} {:.0}", x + 200.0 * turn.sin(), y + 120.0 * (turn.cos() - 1.0)));
+        if i == 0 {
+            words.push(format!("mousedown {button}"));
+        }
+        words.push("sleep 0.0167".to_owned());
+    }
+    words.push(format!("mouseup {button}"));
+    hands(screen, &words.join(" "));
+}
+
+/// In and out again, a notch every twentieth of a second.
+fn zoom(screen: &Screen) {
+    let (x, y) = controls::middle();
+    screen.to(x + 90.0, y - 40.0);
+    let notches = |button: &str| format!("click {button} sleep 0.05 ").repeat(8);
+    hands(screen, &(notches("4") + &notches("5")));
+}
+
+/// Movements in one go, so that nothing but themselves takes time.
+fn hands(screen: &Screen, words: &str) {
+    screen.xdotool(&words.split_whitespace().collect::<Vec<_>>());
+}

@@ -1,0 +1,122 @@
+//! Where the window's controls are, found as eyes find them: by their colour.
+
+use crate::screen::{HEIGHT, Screen, WIDTH};
+use pentimento::ui::theme;
+use std::ops::Range;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// The colour of what is chosen, in both themes.
+fn accents() -> [[u8; 3]; 2] {
+    [theme::DARK, theme::LIGHT].map(|colours| [colours.accent.r(), colours.accent.g(), colours.accent.b()])
+}
+
+/// The middle of the canvas.
+pub fn middle() -> (f32, f32) {
+    ((WIDTH as f32 - theme::INSPECTOR_WIDTH) / 2.0, theme::TOP_HEIGHT + 280.0)
+}
+
+/// The big button.
+pub fn run_button() -> (f32, f32) {
+    let right = WIDTH as f32 - theme::INSPECTOR_WIDTH - f32::from(theme::PAD);
+    (right - theme::RUN_BUTTON.x / 2.0, HEIGHT as f32 - theme::STATUS_HEIGHT - 10.0 - theme::RUN_BUTTON.y / 2.0)
+}
+
+/// Where a line of the accent's colour is, at least so long, in a part of the screen.
+fn accent(screen: &Screen, [x, y]: [Range<usize>; 2], least: usize, tallest: usize) -> Option<[usize; 3]> {
+    screen.shot().line(&accents(), x, y, least, tallest)
+}
+
+/// Waits for something; a frame takes a while where it is drawn in software and other programs are busy.
+#[track_caller]
+fn until<T>(screen: &Screen, what: &str, there: impl Fn() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = there() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "{what}; {}", screen.keep());
+        sleep(Duration::from_millis(30));
+    }
+}
+
+/// Clicks until something is there: a click that takes as long as a slow frame is none.
+#[track_caller]
+fn click_until(screen: &Screen, (x, y): (f32, f32), what: &str, there: impl Fn() -> bool) {
+    let tries = (0..5).any(|_| {
+        screen.click(x, y);
+        let start = Instant::now();
+        while !there() && start.elapsed() < Duration::from_secs(4) {
+            sleep(Duration::from_millis(30));
+        }
+        there()
+    });
+    assert!(tries, "{what}; {}", screen.keep());
+}
+
+/// Types the steps of the next run into the field beside their slider, which is the first one of the inspector. Once: where
+/// there are few, the slider is not found again.
+#[track_caller]
+pub fn set_steps(screen: &Screen, steps: usize) {
+    let (left, top) = (WIDTH as usize - theme::INSPECTOR_WIDTH as usize, theme::TOP_HEIGHT as usize);
+    // The rail is filled up to the knob, and thinner than anything else of this colour.
+    let rail = || accent(screen, [left..WIDTH as usize, top..HEIGHT as usize], 8, 7);
+    let [x, y, length] = until(screen, "there is no slider", rail);
+    let field = (x as f32 + 126.0 + theme::GAP + 18.0, y as f32 + 2.0);
+    // What is in the field is selected.
+    let around = [field.0 as usize - 18..field.0 as usize + 18, y.saturating_sub(10)..y + 10];
+    let opened = || accent(screen, around.clone(), 4, usize::from(u16::MAX)).is_some();
+    click_until(screen, field, "the field does not open", opened);
+    screen.types(&steps.to_string());
+    until(screen, "the slider does not move", || (rail() != Some([x, y, length])).then_some(()));
+}
+
+/// Chooses to make a new picture: the choice beside the one that is made at the start.
+#[track_caller]
+pub fn choose_new_picture(screen: &Screen) {
+    let bottom = HEIGHT as usize - (theme::STATUS_HEIGHT + theme::RUN_BUTTON.y) as usize - 10;
+    let chosen = || accent(screen, [0..WIDTH as usize / 2, bottom - 60..bottom], 40, usize::from(u16::MAX));
+    let [x, y, length] = until(screen, "nothing is chosen", chosen);
+    let other = ((x + length + 40) as f32, y as f32 + theme::BUTTON_HEIGHT / 2.0);
+    click_until(screen, other, "the choice does not move", || chosen().is_some_and(|c| c[0] != x));
+}
+
+/// Types a prompt in place of the one that is there, and runs it some times.
+#[track_caller]
+pub fn run(screen: &Screen, prompt: &str, times: usize) {
+    let (right, y) = run_button();
+    // Where the cursor is, there is a frame.
+    let framed = || accent(screen, [0..WIDTH as usize / 2, y as usize - 40..HEIGHT as usize], 300, 2).is_some();
+    if !framed() {
+        click_until(screen, (right / 3.0, y), "the cursor is not in the prompt", framed);
+    }
+    screen.key("ctrl+a");
+    screen.types(prompt);
+    for _ in 0..times {
+        screen.key("ctrl+Return");
+        sleep(Duration::from_millis(200)); // what comes twice in a frame counts once
+    }
+}
+
+/// Answers the window's own question for a path.
+#[track_caller]
+pub fn answer(screen: &Screen, path: &Path) {
+    let (x, y) = middle();
+    // Its button is the only thing of this colour in the middle, and comes with the cursor in the field.
+    let around = [x as usize..WIDTH as usize - theme::INSPECTOR_WIDTH as usize - 8, y as usize - 100..y as usize + 250];
+    until(screen, "nothing is asked", || accent(screen, around.clone(), 24, usize::from(u16::MAX)));
+    sleep(Duration::from_millis(300));
+    screen.key("ctrl+a");
+    screen.types(path.to_str().expect("a path that can be typed"));
+    screen.key("Return");
+}
+
+/// Chooses how many pictures the next run makes: buttons in a row below the first slider.
+#[track_caller]
+pub fn run_variations(screen: &Screen, count: u8) {
+    let (left, top) = (WIDTH as usize - theme::INSPECTOR_WIDTH as usize, theme::TOP_HEIGHT as usize);
+    let rail = || accent(screen, [left..WIDTH as usize, top..HEIGHT as usize], 8, 7);
+    let [x, y, _] = until(screen, "there is no slider", rail);
+    screen.click(x as f32 + 15.0 + 34.0 * f32::from(count - 1), y as f32 + 64.0);
+}
