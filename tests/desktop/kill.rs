@@ -56,7 +56,7 @@ fn look(path: &Path) -> Result<Found, Error> {
         (picture.width(), picture.height(), picture.to_rgba8()).hash(&mut hasher);
         hasher.finish()
     };
-    let pictures = document.revisions().iter().map(|r| (r.id, hash(&r.picture))).collect();
+    let pictures = document.revisions().iter().map(|r| (r.id, hash(r.picture.here().unwrap()))).collect();
     let title = format!("{} – Pentimento", document.current().unwrap().title());
     Ok(Found { pictures, title })
 }

@@ -12,16 +12,41 @@ use pentimento::project::Project;
 use pentimento::ui::theme;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Lets the window draw what was asked for.
-fn rest() {
-    sleep(Duration::from_millis(900));
+/// Lets the window draw what was asked for: until nothing moves any more above the prompt, where the cursor blinks.
+#[track_caller]
+fn rest(screen: &Screen) {
+    let seen = || {
+        let shot = screen.shot();
+        shot.part(0, 0, WIDTH as usize, HEIGHT as usize - 130)
+    };
+    let start = Instant::now();
+    let (mut last, mut since) = (seen(), Instant::now());
+    while since.elapsed() < Duration::from_millis(1200) {
+        assert!(start.elapsed() < Duration::from_mins(1), "it never rests; {}", screen.keep());
+        sleep(Duration::from_millis(100));
+        let now = seen();
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+    }
+}
+
+/// Presses a key and waits for what comes of it.
+#[track_caller]
+fn key(screen: &Screen, keys: &str) {
+    screen.key(keys);
+    rest(screen);
 }
 
 /// A stop of the tour.
 fn stop(screen: &Screen, name: &str) {
-    rest();
+    rest(screen);
+    shot(screen, name);
+}
+
+fn shot(screen: &Screen, name: &str) {
     let Some(folder) = std::env::var_os("PENTIMENTO_TOUR").map(PathBuf::from) else { return };
     let shot = screen.shot();
     let picture = Picture::from_rgb8(shot.width as u32, shot.height as u32, &shot.rgb).unwrap();
@@ -51,53 +76,60 @@ fn tour() {
     let mut program = Program::start(&screen, home.path(), &[&path]);
     screen.until_title(60, |t| t.starts_with("fox.png"));
     screen.focus();
+    rest(&screen);
     controls::set_steps(&screen, 8);
+    sleep(Duration::from_secs(1)); // the cursor blinks in the field
+    key(&screen, "Return");
     let (x, y) = middle();
-    screen.click(x, 60.0 + theme::TOP_HEIGHT); // out of the field
     stop(&screen, "1-open");
 
     // A selection by the brush, and another stroke that is taken back.
-    screen.key("b");
-    rest();
+    key(&screen, "b");
+    rest(&screen);
     screen.drag((x - 70.0, y + 20.0), (x + 60.0, y + 40.0));
     screen.drag((x - 250.0, y - 120.0), (x - 200.0, y - 120.0));
-    rest();
-    screen.key("ctrl+z");
+    rest(&screen);
+    key(&screen, "ctrl+z");
     stop(&screen, "2-selection");
 
     // An edit under it in three variations: choose the third.
     controls::run_variations(&screen, 3);
+    rest(&screen);
     controls::run(&screen, "add sunglasses", 1);
     screen.until_title(60, |t| t.starts_with("Writing") || t.starts_with("Painting"));
-    stop(&screen, "3-painting");
+    // It goes on meanwhile.
+    shot(&screen, "3-painting");
     screen.until_title(180, |t| t.starts_with("add sunglasses"));
-    screen.click(x, 60.0 + theme::TOP_HEIGHT);
-    screen.key("ctrl+z"); // the click was a dot of the brush
-    screen.key("Left");
+    rest(&screen);
+    key(&screen, "Escape"); // out of the prompt
+    key(&screen, "Left");
     stop(&screen, "4-candidates");
-    screen.key("Return");
+    key(&screen, "Return");
 
     // Compared with what was before.
-    rest();
-    screen.key("v");
+    rest(&screen);
+    key(&screen, "v");
     stop(&screen, "5-compare");
-    screen.key("v");
-    rest();
+    key(&screen, "v");
+    rest(&screen);
 
     // A branch: back to the photo, and another wish without a selection.
-    screen.key("ctrl+z");
+    key(&screen, "ctrl+z");
     screen.until_title(20, |t| t.starts_with("fox.png"));
-    screen.key("ctrl+d");
-    rest();
+    key(&screen, "ctrl+d");
+    rest(&screen);
     controls::run_variations(&screen, 1);
+    rest(&screen);
     controls::run(&screen, "make it night", 1);
     screen.until_title(180, |t| t.starts_with("make it night"));
-    screen.key("Tab"); // out of the prompt
+    rest(&screen);
+    key(&screen, "Escape");
     stop(&screen, "6-branch");
 
     // The steps of its painting, and another end from one of them.
     let (right, bottom) = (WIDTH as f32 - theme::INSPECTOR_WIDTH, HEIGHT as f32 - theme::STATUS_HEIGHT);
     let slider = bottom - theme::RUN_BUTTON.y - 10.0 - theme::ROW_HEIGHT + 6.0;
+    rest(&screen);
     screen.drag((right - 147.0, slider), (right - 220.0, slider));
     stop(&screen, "7-steps");
     screen.click(right - 66.0, slider);
@@ -128,6 +160,6 @@ fn tour() {
     let _program = Program::start(&screen, home.path(), &[]);
     screen.until_title(60, |t| t.starts_with("make it night"));
     screen.focus();
-    screen.key("v");
+    key(&screen, "v");
     stop(&screen, "8-again");
 }
