@@ -6,13 +6,17 @@
 //!
 //! Architecture Invariant: pure. No file, thread, clock, model or window.
 
+mod held;
 mod local;
+mod outline;
 mod restore;
 mod steps;
 #[cfg(test)]
 mod tests;
 
+pub use held::Held;
 pub use local::{LocalEdit, Placed, Placing, USUAL_REACH};
+pub use outline::Row;
 pub use restore::{Damage, Saved};
 pub use steps::Steps;
 
@@ -42,7 +46,7 @@ pub struct Revision {
     pub id: RevisionId,
     pub parent: Option<RevisionId>,
     pub origin: Origin,
-    pub picture: Picture,
+    pub picture: Held,
     /// Seconds since 1970 in universal time; 0 where nobody said.
     pub made_at: i64,
     /// How it was painted, where a model did.
@@ -127,6 +131,7 @@ impl Document {
         let parent = parent.filter(|p| self.revision(*p).is_some());
         let id = RevisionId(self.next);
         self.next += 1;
+        let picture = picture.into();
         self.revisions.push(Revision { id, parent, origin, picture, made_at, steps, local, name: None, starred: false });
         if let Some(parent) = parent {
             self.last_child.insert(parent, id);
@@ -250,6 +255,18 @@ impl Document {
     pub fn search<'a>(&'a self, query: &str) -> impl Iterator<Item = &'a Revision> + use<'a> {
         let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
         self.revisions.iter().rev().filter(move |r| r.has_words(&words))
+    }
+
+    /// Takes in the pixels of a revision's picture; false where they are not its own.
+    pub fn bring(&mut self, id: RevisionId, picture: Picture) -> bool {
+        self.place(id).is_some_and(|at| self.revisions[at].picture.bring(picture))
+    }
+
+    /// Lets go of the pixels of a revision's picture, which must be kept somewhere else.
+    pub fn let_go(&mut self, id: RevisionId) {
+        if let Some(at) = self.place(id) {
+            self.revisions[at].picture.let_go();
+        }
     }
 
     fn place(&self, id: RevisionId) -> Option<usize> {

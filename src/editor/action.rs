@@ -1,6 +1,6 @@
 //! What a person can do.
 
-use super::{Mode, ThemeChoice};
+use super::{Adjust, Context, History, How, Mode, Select, ThemeChoice};
 use crate::document::RevisionId;
 use crate::jobs::JobId;
 use crate::recipe::ModelId;
@@ -79,6 +79,13 @@ pub enum Action {
     ShowBefore(bool),
     /// Take prompt and settings of the revision that is looked at.
     TakeRecipe,
+    Compare(How),
+    Select(Select),
+    Context(Context),
+    Adjust(Adjust),
+    History(History),
+    /// Without a selection: whether only what the model has changed is taken over.
+    KeepRest(bool),
     /// Of the viewport, in screen pixels.
     Viewport([f64; 2]),
     /// A factor, and the screen point that stays.

@@ -1,9 +1,9 @@
 //! The project: what is made is kept at once, and found again.
 
-use super::{Ask, Editor, NoticeKind, Question, Screen};
-use crate::document::{Document, Origin, RevisionId};
+use super::{Ask, Editor, HistoryView, NoticeKind, Question, Screen};
+use crate::document::{Document, LocalEdit, Origin, RevisionId, Steps};
 use crate::imaging::{Picture, Pyramid};
-use crate::jobs::{Command, Kept, KeptState, Latents, Thumbnail};
+use crate::jobs::{Command, Kept, KeptState, Thumbnail};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,7 +21,8 @@ pub(super) struct Arrival {
     pub parent: Option<RevisionId>,
     pub origin: Origin,
     pub picture: Picture,
-    pub path: Vec<Latents>,
+    pub steps: Option<Steps>,
+    pub local: Option<Arc<LocalEdit>>,
     pub at: i64,
     pub pyramid: Arc<Pyramid>,
     pub thumbnail: Thumbnail,
@@ -30,19 +31,20 @@ pub(super) struct Arrival {
 impl Editor {
     /// Records a picture and has it kept.
     pub(super) fn record(&mut self, new: Arrival, commands: &mut Vec<Command>) -> RevisionId {
-        let Arrival { parent, origin, picture, path, at, pyramid, thumbnail } = new;
-        let id = self.document.record_at(parent, origin, picture, at, super::steps::steps_of(&path));
+        let Arrival { parent, origin, picture, steps, local, at, pyramid, thumbnail } = new;
+        let id = self.document.record_at(parent, origin, picture, at, steps, local);
         if let Some(revision) = self.document.revision(id) {
             commands.push(Command::Record { revision: Box::new(revision.clone()), thumbnail: thumbnail.clone() });
         }
         self.screens.insert(id, Screen { thumbnail, pyramid: Some(pyramid) });
+        self.used.retain(|u| *u != id);
         self.used.push_back(id);
         id
     }
 
     /// Where the person is now.
     pub fn state(&self) -> KeptState {
-        KeptState { prompt: self.draft.prompt.clone(), view: self.view.free_place() }
+        KeptState { prompt: self.draft.prompt.clone(), view: self.view.free_place(), mask: self.selected().cloned() }
     }
 
     /// Has it kept which revision is looked at.
@@ -75,11 +77,13 @@ impl Editor {
                 (r.id, Screen { thumbnail: thumbnails.get(&r.id).cloned().unwrap_or_else(nothing), pyramid: None })
             })
             .collect();
+        self.kept = document.revisions().iter().map(|r| r.id).collect();
         self.document = document;
         self.project = ProjectFacts { name: Some(name), looks_only };
         self.draft.prompt = state.prompt;
+        self.restore_mask(state.mask);
         if let Some(current) = self.document.current() {
-            self.view.set_image([current.picture.width(), current.picture.height()]);
+            self.view.set_image(current.picture.size());
             if let Some((scale, center)) = state.view {
                 self.view.go_to(scale, center);
             }
@@ -94,6 +98,31 @@ impl Editor {
         self.scrubbed = None;
         self.compare = None;
         self.candidates.clear();
+        self.adjustment = None;
+        self.change = None;
+        self.change_asked = None;
+        self.context = None;
+        self.heat = None;
+        self.differences.clear();
+        self.kept.clear();
+        self.fetching.clear();
+        self.preparing.clear();
+        self.history = HistoryView::default();
+        self.restore_mask(None);
+    }
+
+    /// Lets go of what was kept of revisions that are no more.
+    pub(super) fn forget_revisions(&mut self, gone: &[RevisionId]) {
+        self.screens.retain(|id, _| !gone.contains(id));
+        self.differences.retain(|id, _| !gone.contains(id));
+        self.used.retain(|id| !gone.contains(id));
+        self.candidates.retain(|id| !gone.contains(id));
+        if self.compare.is_some_and(|c| gone.contains(&c.with)) {
+            self.compare = None;
+        }
+        if self.candidates.len() < 2 {
+            self.candidates.clear();
+        }
     }
 
     /// Asks where the project is to be saved.

@@ -6,28 +6,39 @@
 
 mod action;
 mod compare;
+mod events;
+mod files;
+mod history;
 mod keeping;
+mod pixels;
+mod placing;
 mod run;
+mod running;
+mod selection;
 mod settings;
 mod steps;
 mod view;
 
 pub use action::{Action, Again};
-pub use compare::Compare;
-use keeping::Arrival;
+pub use compare::{Compare, How, Proof};
+use files::export_name;
+pub use history::{History, HistoryView};
 pub use keeping::ProjectFacts;
+pub use placing::{Adjust, Adjustment, Context, MOST_FEATHER, Preserve};
 pub use run::{Past, Run, Waiting};
+use running::usual_steps;
+use selection::Slider;
+pub use selection::{Combine, Select, Selection, Tool};
 pub use settings::{Settings, ThemeChoice};
 pub use view::View;
 // What the surface draws of a job and of a picture.
-pub use crate::jobs::{PREVIEW_BLOCK, Preview, Stage, Thumbnail};
+pub use crate::jobs::{PREVIEW_BLOCK, Preview, Shape, Stage, Thumbnail};
 
-use crate::document::{Document, Origin, Revision, RevisionId};
-use crate::imaging::{ENDINGS, Format, Picture, Pyramid};
-use crate::jobs::{Command, Ending, Event, Job, JobId, ModelFacts, PreviewMap};
-use crate::recipe::{ModelId, Recipe, Sampling};
-use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use crate::document::{Document, Revision, RevisionId};
+use crate::imaging::{ContextBox, Difference, Mask, Pyramid};
+use crate::jobs::{Command, Event, ModelFacts, PreviewMap};
+use crate::recipe::{ModelId, Recipe};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// What a run does.
@@ -57,6 +68,7 @@ pub struct Draft {
     pub seed: u64,
     pub seed_locked: bool,
     pub variations: usize,
+    pub preserve: Preserve,
 }
 
 /// The model that the next run uses.
@@ -91,6 +103,8 @@ pub enum Question {
     Save,
     ModelFolder,
     SaveProject,
+    OpenMask,
+    SaveMask,
 }
 
 /// A question and what is typed so far.
@@ -113,8 +127,6 @@ pub const MOST_STEPS: usize = 100;
 pub const MOST_VARIATIONS: usize = 4;
 /// Notices that are kept.
 const MOST_NOTICES: usize = 5;
-/// Pixels whose pyramids are kept besides the one that is shown.
-const KEPT_PIXELS: u64 = 64_000_000;
 
 /// The application.
 #[derive(Debug)]
@@ -143,6 +155,23 @@ pub struct Editor {
     pub slow_screen: Option<String>,
     /// The step of a painting that is looked at.
     pub scrubbed: Option<(usize, Arc<Preview>)>,
+    pub selection: Selection,
+    /// A result that is being put into its picture in another way.
+    pub adjustment: Option<Adjustment>,
+    pub history: HistoryView,
+    /// The box that the model sees, where a hand has moved it, and the size of the picture that it is of.
+    context: Option<([u32; 2], ContextBox)>,
+    /// What is less than a pixel of the box's movement.
+    context_rest: [f64; 2],
+    /// Where an edit has changed its source.
+    change: Option<(RevisionId, Mask)>,
+    change_asked: Option<RevisionId>,
+    /// It becomes the selection when it is there.
+    wants_change_selected: bool,
+    /// To the picture that each was made from; `None` while that is being counted.
+    differences: BTreeMap<RevisionId, Option<Difference>>,
+    /// Of one revision and another; `None` while it is painted.
+    heat: Option<(RevisionId, RevisionId, Option<Arc<Pyramid>>)>,
     /// Latents to colours, for the model in use.
     map: Option<Arc<PreviewMap>>,
     candidates: Vec<RevisionId>,
@@ -151,8 +180,13 @@ pub struct Editor {
     next_job: u64,
     next_notice: u64,
     dice: u64,
-    /// Pyramids in the order of their last use.
+    /// Pictures in the order of their last use.
     used: VecDeque<RevisionId>,
+    /// Those that are in the project's file for good; those that are being read from it, or cannot be; and those that are
+    /// being cut for the screen.
+    kept: BTreeSet<RevisionId>,
+    fetching: BTreeSet<RevisionId>,
+    preparing: BTreeSet<RevisionId>,
     /// Files whose reading was asked for and has not been answered.
     opening: usize,
 }
@@ -173,6 +207,7 @@ impl Editor {
                 seed: 0,
                 seed_locked: false,
                 variations: 1,
+                preserve: Preserve::default(),
             },
             model: Model { id: id.clone(), facts: None },
             settings,
@@ -187,6 +222,16 @@ impl Editor {
             can_drop: true,
             slow_screen: None,
             scrubbed: None,
+            selection: Selection::default(),
+            adjustment: None,
+            history: HistoryView::default(),
+            context: None,
+            context_rest: [0.0; 2],
+            change: None,
+            change_asked: None,
+            wants_change_selected: false,
+            differences: BTreeMap::new(),
+            heat: None,
             project: ProjectFacts::default(),
             map: None,
             candidates: Vec::new(),
@@ -196,6 +241,9 @@ impl Editor {
             next_notice: 1,
             dice,
             used: VecDeque::new(),
+            kept: BTreeSet::new(),
+            fetching: BTreeSet::new(),
+            preparing: BTreeSet::new(),
             opening: 0,
         };
         editor.draft.seed = editor.roll();
@@ -215,9 +263,14 @@ impl Editor {
             self.compare = None;
         }
         if before != self.document.current().map(|r| r.id) {
+            self.adjustment = None;
+            self.wants_change_selected = false;
+            self.forget_strokes();
             self.keep_place(&mut commands);
         }
         self.show(&mut commands);
+        self.find_change(&mut commands);
+        self.ask_differences(&mut commands);
         commands
     }
 
@@ -227,8 +280,8 @@ impl Editor {
             Action::OpenFiles(paths) => self.open(paths, commands),
             Action::Paste => commands.push(Command::Paste),
             Action::Copy => {
-                if let Some(revision) = self.document.current() {
-                    commands.push(Command::Copy(revision.picture.clone()));
+                if let Some(picture) = self.document.current().and_then(|r| r.picture.here().cloned()) {
+                    commands.push(Command::Copy(picture));
                 }
             }
             Action::Export => match self.document.current() {
@@ -261,31 +314,58 @@ impl Editor {
             }
             Action::RecallOlder => self.recall(1),
             Action::RecallNewer => self.recall(-1),
-            Action::SetSteps(steps) => self.draft.steps = steps.clamp(1, MOST_STEPS),
-            Action::SetGuidance(guidance) if guidance.is_finite() => self.draft.guidance = guidance.clamp(1.0, 10.0),
+            Action::SetSteps(steps) => {
+                self.before(Slider::Steps);
+                self.draft.steps = steps.clamp(1, MOST_STEPS);
+            }
+            Action::SetGuidance(guidance) if guidance.is_finite() => {
+                self.before(Slider::Guidance);
+                self.draft.guidance = guidance.clamp(1.0, 10.0);
+            }
             Action::SetGuidance(_) => {}
             Action::SetSeed(seed) => {
+                self.before(Slider::Seed);
                 self.draft.seed = seed;
                 self.draft.seed_locked = true;
             }
             Action::LockSeed(locked) => self.draft.seed_locked = locked,
-            Action::RollSeed => self.draft.seed = self.roll(),
-            Action::SetVariations(n) => self.draft.variations = n.clamp(1, MOST_VARIATIONS),
+            Action::RollSeed => {
+                self.before(Slider::Seed);
+                self.draft.seed = self.roll();
+            }
+            Action::SetVariations(n) => {
+                self.before(Slider::Variations);
+                self.draft.variations = n.clamp(1, MOST_VARIATIONS);
+            }
+            Action::KeepRest(on) => {
+                self.before(Slider::Preserve);
+                self.draft.preserve.keeps_rest = on;
+            }
             Action::ChooseModel => commands.push(Command::AskFolder),
             Action::SetModel(id) => self.set_model(id, commands),
             Action::Go(id) => {
                 self.document.go(id);
             }
+            // Strokes and sliders first: they are newer than the picture that is looked at.
             Action::Undo => {
-                self.document.undo();
+                if !self.take_back(commands) {
+                    self.document.undo();
+                }
             }
             Action::Redo => {
-                self.document.redo();
+                if !self.do_again(commands) {
+                    self.document.redo();
+                }
             }
             Action::ShowBefore(on) => self.shows_before = on,
             Action::ToggleCompare => self.toggle_compare(),
             Action::CompareWith(id) => self.compare_with(id),
             Action::Split(at) => self.compare.iter_mut().filter(|_| at.is_finite()).for_each(|c| c.split = at.clamp(0.0, 1.0)),
+            Action::Compare(how) => self.compare_by(how),
+            Action::Select(what) => self.select(what, commands),
+            Action::Context(how) => self.move_context(how),
+            Action::Adjust(how) => self.adjust(how, commands),
+            Action::History(what) => self.history_action(what, commands),
             Action::TakeRecipe => self.take_recipe(commands),
             Action::Viewport(size) => self.view.set_viewport(size),
             Action::Zoom(factor, at) => self.view.zoom(factor, at),
@@ -304,286 +384,6 @@ impl Editor {
             }
             Action::Answer => self.answer(commands),
             Action::CancelAnswer => self.ask = None,
-        }
-    }
-
-    fn hear(&mut self, event: Event, commands: &mut Vec<Command>) {
-        match event {
-            Event::Started { .. } => {}
-            Event::Progress { id, progress } => self.with_run(id, |run| run.progress = Some(progress)),
-            Event::Palette { id, palette } => self.with_run(id, |run| run.palette = Some(palette)),
-            Event::Blueprint { id, blueprint } => self.with_run(id, |run| run.blueprint = Some(blueprint)),
-            Event::Preview { id, preview } => {
-                self.map = Some(preview.map.clone());
-                self.with_run(id, |run| run.preview = Some(preview));
-            }
-            Event::Made { id, made, pyramid, thumbnail, at } => {
-                let Some(run) = self.run.as_mut().filter(|r| r.id == id) else { return };
-                run.preview = None;
-                run.asked = false;
-                let seconds = run.progress.map_or(0.0, |p| p.seconds);
-                let origin = Origin::Made { recipe: Box::new(made.recipe), tokens: made.tokens.into(), seconds };
-                let source = run.source;
-                let new = Arrival { parent: source, origin, picture: made.picture, path: made.path, at, pyramid, thumbnail };
-                let revision = self.record(new, commands);
-                let current = self.document.current().map(|r| r.id);
-                let Some(run) = &mut self.run else { return };
-                let first = run.made.is_empty();
-                run.made.push(revision);
-                if first && run.looked_at == current {
-                    run.looked_at = Some(revision);
-                    self.document.go(revision);
-                }
-            }
-            Event::Finished { id, ending } => self.finished(id, ending, commands),
-            Event::Model { model, facts } if model == self.model.id => {
-                if let Err(why) = &facts {
-                    self.say(NoticeKind::Failed, &format!("The model cannot be used: {why}."));
-                }
-                self.model.facts = Some(facts);
-            }
-            Event::Model { .. } => {}
-            Event::Opened { name, at, result } => self.opened(name, at, result, commands),
-            Event::Project(result) => self.found(result),
-            Event::ProjectSaved { name, result } => self.saved(name, result),
-            Event::NotKept(why) => self.say(NoticeKind::Failed, &format!("What was made is not kept on the disk: {why}.")),
-            Event::Prepared { revision, pyramid } => {
-                if let Some(screen) = self.screens.get_mut(&revision) {
-                    screen.pyramid = Some(pyramid);
-                }
-            }
-            Event::Exported { path, result } => match result {
-                Ok(()) => self.say(NoticeKind::Done, &format!("Saved {}", path.display())),
-                Err(why) => self.say(NoticeKind::Failed, &format!("The picture was not saved: {why}.")),
-            },
-            Event::Copied(Ok(())) => self.say(NoticeKind::Done, "The picture is on the clipboard."),
-            Event::Copied(Err(why)) => self.say(NoticeKind::Failed, &format!("The picture could not be copied: {why}.")),
-            Event::PastedText(text) => self.draft.prompt.push_str(&text),
-            Event::ChosenOpen(paths) => self.open(paths, commands),
-            Event::ChosenSave(Some(path)) => self.export(path, commands),
-            Event::ChosenFolder(Some(path)) => self.set_model(ModelId::Folder(path), commands),
-            Event::ChosenSave(None) | Event::ChosenFolder(None) => {}
-            Event::NoDialogs(command) => {
-                let (question, answer) = match *command {
-                    Command::AskOpen => (Question::Open, String::new()),
-                    Command::AskSave { name } => (Question::Save, name),
-                    Command::AskFolder => (Question::ModelFolder, String::new()),
-                    _ => return,
-                };
-                self.ask = Some(Ask { question, answer });
-            }
-            Event::SettingsNotSaved(why) => self.say(NoticeKind::Failed, &format!("{why}.")),
-        }
-    }
-
-    fn with_run(&mut self, id: JobId, change: impl FnOnce(&mut Run)) {
-        if let Some(run) = self.run.as_mut().filter(|r| r.id == id) {
-            change(run);
-        }
-    }
-
-    /// What the present settings would run, or why they cannot.
-    pub fn ready(&self) -> Result<Mode, String> {
-        let facts = match &self.model.facts {
-            None => return Err("The model is being looked at.".to_owned()),
-            Some(Err(why)) => return Err(format!("The model cannot be used: {why}.")),
-            Some(Ok(facts)) => facts,
-        };
-        let mode = self.mode();
-        let able = if mode == Mode::Edit { &facts.can_edit } else { &facts.can_generate };
-        if let Err(why) = able {
-            let what = if mode == Mode::Edit { "edit a picture" } else { "make a picture from words" };
-            return Err(format!("This model cannot {what}: {why}."));
-        }
-        if self.draft.prompt.trim().is_empty() {
-            let example = if mode == Mode::Edit { "“make it night”" } else { "“a fox in the snow”" };
-            return Err(format!("Type what you want first, for example {example}."));
-        }
-        Ok(mode)
-    }
-
-    /// Edits need a picture: without one, a run makes a new one.
-    pub fn mode(&self) -> Mode {
-        if self.document.current().is_some() { self.draft.mode } else { Mode::Generate }
-    }
-
-    /// Ends the running job one way or the other.
-    fn stop(&mut self, commands: &mut Vec<Command>, how: impl Fn(JobId) -> Command) {
-        if let Some(run) = self.run.as_mut().filter(|run| !run.stopping) {
-            run.stopping = true;
-            run.asked = false;
-            commands.push(how(run.id));
-        }
-    }
-
-    fn submit(&mut self, commands: &mut Vec<Command>) {
-        let mode = match self.ready() {
-            Ok(mode) => mode,
-            Err(why) => return self.say(NoticeKind::Failed, &why),
-        };
-        let Some(size) = self.model_size() else { return };
-        let source = if mode == Mode::Edit { self.document.current() } else { None };
-        let prompt = self.draft.prompt.trim().to_owned();
-        let recipe = Recipe {
-            seed: self.draft.seed,
-            steps: self.draft.steps,
-            guidance: self.draft.guidance,
-            sampling: Sampling::for_pictures(&self.model.id),
-            ..Recipe::new(self.model.id.clone(), prompt.as_str())
-        };
-        let job = Job {
-            id: JobId(self.next_job),
-            recipe,
-            reference: source.map(|r| r.picture.clone()),
-            variations: self.draft.variations,
-            tokens: None,
-            path: Vec::new(),
-            device: self.settings.device,
-        };
-        self.next_job += 1;
-        let source = source.map(|r| r.id);
-        self.waiting.push_back(Waiting { job: Box::new(job), mode, source, size });
-        self.prompts.retain(|p| *p != prompt);
-        self.prompts.push(prompt);
-        commands.push(Command::SaveState(self.state()));
-        self.recalled = None;
-        if !self.draft.seed_locked {
-            self.draft.seed = self.roll();
-        }
-        self.start_next(commands);
-    }
-
-    fn start_next(&mut self, commands: &mut Vec<Command>) {
-        if self.run.is_some() {
-            return;
-        }
-        let Some(Waiting { job, mode, source, size }) = self.waiting.pop_front() else { return };
-        self.run = Some(Run {
-            id: job.id,
-            mode,
-            prompt: job.recipe.prompt.clone(),
-            variations: job.variations,
-            steps: job.recipe.steps,
-            source,
-            looked_at: self.document.current().map(|r| r.id),
-            size,
-            stopping: false,
-            asked: false,
-            progress: None,
-            palette: None,
-            blueprint: None,
-            preview: None,
-            made: Vec::new(),
-        });
-        commands.push(Command::Submit(job));
-    }
-
-    fn finished(&mut self, id: JobId, ending: Ending, commands: &mut Vec<Command>) {
-        let Some(run) = self.run.take_if(|r| r.id == id) else { return };
-        self.offer(&run);
-        match ending {
-            Ending::Done { seconds, device } => {
-                self.past = Some((self.model.id.clone(), run.mode, Past::of(&seconds, run.steps)));
-                self.device = Some(device);
-                let away = run.looked_at != self.document.current().map(|r| r.id);
-                if away {
-                    self.say(NoticeKind::Done, &format!("“{}” is done; it is in the history.", run.prompt));
-                }
-            }
-            Ending::Cancelled => {
-                let kept = if run.made.is_empty() { "" } else { " What was finished is in the history." };
-                self.say(NoticeKind::Done, &format!("Stopped.{kept}"));
-            }
-            Ending::Failed { why, out_of_memory } => {
-                let next = if out_of_memory { " Close other programs, or use a smaller model." } else { "" };
-                self.say(NoticeKind::Failed, &format!("That did not work: {why}.{next}"));
-            }
-        }
-        self.start_next(commands);
-    }
-
-    fn open(&mut self, paths: Vec<PathBuf>, commands: &mut Vec<Command>) {
-        for path in paths {
-            if path.extension().is_some_and(|e| e == "pentimento") {
-                commands.push(Command::OpenProject(path));
-            } else {
-                self.opening += 1;
-                commands.push(Command::Open(path));
-            }
-        }
-    }
-
-    fn opened(&mut self, name: String, at: i64, result: Result<(Picture, Arc<Pyramid>, Thumbnail), String>, commands: &mut Vec<Command>) {
-        self.opening = self.opening.saturating_sub(1);
-        match result {
-            Ok((picture, pyramid, thumbnail)) => {
-                let origin = if name.is_empty() { Origin::Pasted } else { Origin::Opened { name } };
-                let revision = self.record(Arrival { parent: None, origin, picture, path: vec![], at, pyramid, thumbnail }, commands);
-                self.document.go(revision);
-                self.draft.mode = Mode::Edit;
-            }
-            Err(why) if name.is_empty() => self.say(NoticeKind::Failed, &format!("What is on the clipboard cannot be opened: {why}.")),
-            Err(why) => self.say(NoticeKind::Failed, &format!("{name} cannot be opened: {why}.")),
-        }
-    }
-
-    /// Writes the picture that is looked at; the ending says how, PNG where there is none.
-    fn export(&mut self, mut path: PathBuf, commands: &mut Vec<Command>) {
-        const QUALITY: u8 = 92;
-        if path.extension().is_none() {
-            path.set_extension("png");
-        }
-        match (Format::of(&path, QUALITY), self.document.current()) {
-            (Ok(format), Some(revision)) => commands.push(Command::Export { picture: revision.picture.clone(), path, format }),
-            (Err(why), _) => self.say(NoticeKind::Failed, &format!("The picture was not saved: {why}.")),
-            (_, None) => {}
-        }
-    }
-
-    fn answer(&mut self, commands: &mut Vec<Command>) {
-        let Some(Ask { question, answer }) = self.ask.take() else { return };
-        let path = PathBuf::from(answer.trim());
-        if path.as_os_str().is_empty() {
-            return;
-        }
-        match question {
-            Question::Open => self.open(vec![path], commands),
-            Question::Save => self.export(path, commands),
-            Question::SaveProject => self.save_project(path, commands),
-            Question::ModelFolder => self.set_model(ModelId::Folder(path), commands),
-        }
-    }
-
-    fn set_model(&mut self, id: ModelId, commands: &mut Vec<Command>) {
-        if id != self.model.id {
-            self.map = None;
-            self.scrubbed = None;
-            self.draft.steps = usual_steps(&id);
-        }
-        self.settings.model = id.clone();
-        self.model = Model { id: id.clone(), facts: None };
-        commands.push(Command::LookAt(id));
-        commands.push(Command::SaveSettings(self.settings.to_json()));
-    }
-
-    fn take_recipe(&mut self, commands: &mut Vec<Command>) {
-        let Some(revision) = self.document.current() else { return };
-        let Some(recipe) = revision.recipe().cloned() else { return };
-        let parent = revision.parent;
-        if recipe.model != self.model.id {
-            self.set_model(recipe.model.clone(), commands);
-        }
-        self.draft = Draft {
-            prompt: recipe.prompt.clone(),
-            mode: if parent.is_some() { Mode::Edit } else { Mode::Generate },
-            steps: recipe.steps,
-            guidance: recipe.guidance,
-            seed: recipe.seed,
-            seed_locked: true,
-            variations: 1,
-        };
-        if let Some(parent) = parent {
-            self.document.go(parent);
         }
     }
 
@@ -626,92 +426,8 @@ impl Editor {
         }
     }
 
-    /// The run whose progress belongs onto the canvas: the person still looks at what it started from.
-    pub fn run_on_canvas(&self) -> Option<&Run> {
-        self.run.as_ref().filter(|run| run.made.is_empty() && run.looked_at == self.document.current().map(|r| r.id))
-    }
-
-    /// Where a running job paints, in image pixels (x, y, width, height): the model sees the middle of the picture, cut to its
-    /// own aspect.
-    pub fn run_place(&self, run: &Run) -> [f64; 4] {
-        let [w, h] = self.view.image().map(f64::from);
-        let (rw, rh) = (f64::from(run.size.width), f64::from(run.size.height));
-        let scale = (w / rw).min(h / rh);
-        let (pw, ph) = (rw * scale, rh * scale);
-        [(w - pw) / 2.0, (h - ph) / 2.0, pw, ph]
-    }
-
     /// Whether a file is being read.
     pub fn is_opening(&self) -> bool {
         self.opening > 0
     }
-
-    /// Seconds until the running job is done, where that can be told.
-    pub fn seconds_left(&self) -> Option<f64> {
-        let run = self.run.as_ref()?;
-        let past = self.past.as_ref().filter(|(model, mode, _)| *model == self.model.id && *mode == run.mode).map(|(_, _, past)| past);
-        run.seconds_left(past)
-    }
-
-    /// Keeps the view at the size of what is shown, and the pyramids of what was shown lately.
-    fn show(&mut self, commands: &mut Vec<Command>) {
-        if let Some(run) = self.run_on_canvas().filter(|run| run.mode == Mode::Generate) {
-            let size = [run.size.width, run.size.height];
-            self.view.set_image(size);
-            return;
-        }
-        if let Some((id, picture)) = self.compared().map(|r| (r.id, r.picture.clone()))
-            && !self.used.contains(&id)
-        {
-            self.used.push_front(id);
-            if self.screens.get(&id).is_some_and(|s| s.pyramid.is_none()) {
-                commands.push(Command::Prepare { revision: id, picture });
-            }
-        }
-        let Some(shown) = self.shown() else { return };
-        let (id, picture) = (shown.id, shown.picture.clone());
-        self.view.set_image([picture.width(), picture.height()]);
-        if self.used.back() != Some(&id) {
-            self.used.retain(|u| *u != id);
-            self.used.push_back(id);
-            if self.screens.get(&id).is_some_and(|s| s.pyramid.is_none()) {
-                commands.push(Command::Prepare { revision: id, picture });
-            }
-        }
-        let pixels =
-            |id: &RevisionId| self.document.revision(*id).map_or(0, |r| u64::from(r.picture.width()) * u64::from(r.picture.height()));
-        let mut kept = 0;
-        let older: Vec<RevisionId> = self.used.iter().rev().skip(1).copied().collect();
-        for id in older {
-            kept += pixels(&id);
-            if kept > KEPT_PIXELS {
-                self.used.retain(|u| *u != id);
-                if let Some(screen) = self.screens.get_mut(&id) {
-                    screen.pyramid = None;
-                }
-            }
-        }
-    }
-}
-
-/// Steps that suit a model.
-fn usual_steps(model: &ModelId) -> usize {
-    match model {
-        ModelId::Nano => 20,
-        ModelId::Folder(_) => Recipe::new(ModelId::Nano, "").steps,
-    }
-}
-
-/// A file name that suits a revision.
-fn export_name(revision: &Revision) -> String {
-    let title = revision.title();
-    let title =
-        title.rsplit_once('.').filter(|(_, ending)| ENDINGS.contains(&ending.to_lowercase().as_str())).map_or(title, |(stem, _)| stem);
-    let words: Vec<String> = title
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|w| !w.is_empty())
-        .take(8)
-        .map(|w| w.chars().take(24).collect::<String>().to_lowercase())
-        .collect();
-    if words.is_empty() { "picture.png".to_owned() } else { format!("{}.png", words.join("-")) }
 }

@@ -2,7 +2,7 @@
 
 use super::Mode;
 use crate::document::RevisionId;
-use crate::jobs::{Blueprint, Job, JobId, Palette, Preview, Progress, Stage};
+use crate::jobs::{Blueprint, Job, JobId, Palette, Place, Preview, Progress, Stage};
 use crate::recipe::Size;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ pub struct Run {
     pub looked_at: Option<RevisionId>,
     /// Of the pictures that it makes.
     pub size: Size,
+    /// Where an edit takes place.
+    pub place: Option<Place>,
     pub stopping: bool,
     /// The person is asked whether to keep what is painted.
     pub asked: bool,
@@ -125,6 +127,7 @@ mod tests {
             source: None,
             looked_at: None,
             size: Size { width: 1, height: 1 },
+            place: None,
             stopping: false,
             asked: false,
             progress: Some(Progress { stage: Stage::Blueprint, done: 10, total: 40, seconds: 1.0, variation: (0, 2) }),

@@ -1,8 +1,9 @@
 //! The steps of a painting that is done: looked at one by one, and gone on from.
 
+use super::pixels::STILL_READ;
 use super::{Again, Draft, Editor, Mode, NoticeKind, Run, Waiting};
 use crate::document::{Origin, RevisionId, Steps};
-use crate::jobs::{Command, Job, JobId, Latents, Preview};
+use crate::jobs::{Command, Job, JobId, Latents, Place, Preview};
 use crate::recipe::{Recipe, Size};
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ impl Editor {
             return self.say(NoticeKind::Failed, "This picture was not made by a model, so there is nothing to make again.");
         };
         let (mut recipe, tokens, parent, steps) = (Recipe::clone(recipe), tokens.to_vec(), revision.parent, revision.steps.clone());
+        let place = revision.local.as_ref().map(|l| Place { seen: l.seen, placing: l.placing.clone() });
         if recipe.model != self.model.id {
             let name = recipe.model.name();
             return self.say(NoticeKind::Failed, &format!("This picture was made by {name}; choose that model first."));
@@ -50,6 +52,7 @@ impl Editor {
             id: JobId(self.next_job),
             recipe: recipe.clone(),
             reference: None,
+            place: None,
             variations: 1,
             tokens: None,
             path: vec![],
@@ -75,7 +78,11 @@ impl Editor {
         }
         self.next_job += 1;
         let source = parent.and_then(|p| self.document.revision(p));
-        job.reference = source.map(|r| r.picture.clone());
+        job.reference = source.and_then(|r| r.picture.here().cloned());
+        if source.is_some() && job.reference.is_none() {
+            return self.say(NoticeKind::Failed, STILL_READ);
+        }
+        job.place = place.filter(|_| source.is_some());
         let size = recipe.size.or_else(|| self.model_size()).unwrap_or(Size { width: 1, height: 1 });
         let mode = if job.reference.is_some() { Mode::Edit } else { Mode::Generate };
         job.recipe = recipe;

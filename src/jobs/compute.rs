@@ -3,6 +3,7 @@
 use super::{CancelToken, Ending, Event, Job, Up, lower_priority, now, storage};
 use crate::document::{LocalEdit, Placing};
 use crate::imaging::{self, ContextBox, Mask, Picture, crop_to_model, mask_to_model};
+use crate::pipeline::load::Part;
 use crate::pipeline::{
     self, Blueprint, Engine, Made, Observer, Outcome, Palette, Preview, Progress, Request, Residency, Settings, device_name,
 };
@@ -10,6 +11,7 @@ use crate::places;
 use crate::recipe::ModelId;
 use crossbeam_channel::Receiver;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Why a job failed, as a sentence.
@@ -32,9 +34,23 @@ pub trait Backend: Send {
 }
 
 /// The real thing: keeps the model of the last job.
-#[derive(Default)]
 pub struct EngineBackend {
+    /// Where maps for previews are kept.
+    cache: Option<PathBuf>,
     engine: Option<(ModelId, pipeline::DeviceChoice, Engine)>,
+}
+
+impl Default for EngineBackend {
+    fn default() -> Self {
+        Self { cache: places::cache(), engine: None }
+    }
+}
+
+impl EngineBackend {
+    /// Keeps nothing on the disk.
+    pub fn without_cache() -> Self {
+        Self { cache: None, engine: None }
+    }
 }
 
 impl Backend for EngineBackend {
@@ -43,7 +59,7 @@ impl Backend for EngineBackend {
         let fits = |(model, device, _): &(ModelId, pipeline::DeviceChoice, Engine)| *model == job.recipe.model && *device == job.device;
         if !self.engine.as_ref().is_some_and(fits) {
             self.engine = None; // two models at once are more than most machines can hold
-            let settings = Settings { device: job.device, residency: Residency::Auto, cache: places::cache(), ..Settings::default() };
+            let settings = Settings { device: job.device, residency: Residency::Auto, cache: self.cache.clone(), ..Settings::default() };
             let engine = Engine::open(&job.recipe.model, &settings).map_err(failure)?;
             self.engine = Some((job.recipe.model.clone(), job.device, engine));
         }
@@ -55,6 +71,8 @@ impl Backend for EngineBackend {
             let shown = crop_to_model(picture, place.seen, [side; 2]);
             request.reference = Some(shown.map_err(|e| Failure { why: e.to_string(), out_of_memory: false })?);
             match &place.placing {
+                // Nothing is known of what surrounds the edit: the model paints all of it, and what is wanted is taken over.
+                _ if !engine.checkpoint().parts().contains(&Part::Encoder) => {}
                 Placing::Change { .. } => request.reconstruct = true,
                 Placing::Selection { mask, blend } => request.free = Some(free(mask, blend.feather, place.seen, engine)),
                 Placing::Whole => {}

@@ -94,6 +94,8 @@ pub enum Command {
         mask: Mask,
         path: PathBuf,
     },
+    /// Read a revision's picture from the project. Answered by `Fetched`.
+    Fetch(RevisionId),
     /// Cut a picture for the screen. Answered by `Prepared`.
     Prepare {
         revision: RevisionId,
@@ -129,7 +131,7 @@ pub enum Command {
         thumbnails: BTreeMap<RevisionId, Thumbnail>,
         state: KeptState,
     },
-    /// Keep a revision. These are answered only where that fails, by `NotKept`.
+    /// Keep a revision. These are answered only where that fails, by `NotKept`, and by `KeptAgain` once all is made up for.
     Record {
         revision: Box<Revision>,
         thumbnail: Thumbnail,
@@ -245,7 +247,17 @@ pub enum Event {
         name: String,
         result: Result<(), String>,
     },
+    /// A change could not be written, and why. It waits, and is tried again before the next one.
+    /// A revision's picture from the project.
+    Fetched {
+        id: RevisionId,
+        result: Result<Picture, String>,
+    },
+    /// A revision is in the project's file for good.
+    KeptRevision(RevisionId),
     NotKept(String),
+    /// All that waited is written.
+    KeptAgain,
 }
 
 /// A project as it was kept.

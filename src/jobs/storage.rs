@@ -60,14 +60,15 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
             Pasted::Text(text) => up.send(Event::PastedText(text)),
             Pasted::Nothing => {}
         },
+        Command::Fetch(id) => keeper.fetch(id, up),
         Command::OpenProject(path) => keeper.open(&path, up),
         Command::SaveProject { path, document, thumbnails, state } => keeper.save_as(&path, &document, &thumbnails, &state, up),
-        Command::Record { revision, thumbnail } => keeper.record(&revision, &thumbnail, up),
-        Command::SetCurrent { id, redo } => keeper.set_current(id, redo, up),
-        Command::Rename { id, name } => keeper.rename(id, name.as_deref(), up),
-        Command::Star { id, starred } => keeper.star(id, starred, up),
-        Command::Prune(gone) => keeper.prune(&gone, up),
-        Command::SaveState(state) => keeper.save_state(&state, up),
+        change @ (Command::Record { .. }
+        | Command::SetCurrent { .. }
+        | Command::Rename { .. }
+        | Command::Star { .. }
+        | Command::Prune(_)
+        | Command::SaveState(_)) => keeper.keep(change, up),
         Command::SaveSettings(text) => {
             if let Err(why) = save_settings(&text) {
                 up.send(Event::SettingsNotSaved(why));
@@ -102,8 +103,14 @@ fn broke_off(command: Command, up: &Up) {
         Command::Export { path, .. } | Command::SaveMask { path, .. } => up.send(Event::Exported { path, result: Err(why()) }),
         Command::LookAt(model) => up.send(Event::Model { model, facts: Err(why()) }),
         Command::Copy(_) => up.send(Event::Copied(Err(why()))),
+        Command::Fetch(id) => up.send(Event::Fetched { id, result: Err(why()) }),
         Command::OpenProject(_) => up.send(Event::Project(Err(why()))),
-        Command::Record { .. } | Command::SetCurrent { .. } => up.send(Event::NotKept(why())),
+        Command::Record { .. }
+        | Command::SetCurrent { .. }
+        | Command::Rename { .. }
+        | Command::Star { .. }
+        | Command::Prune(_)
+        | Command::SaveState(_) => up.send(Event::NotKept(why())),
         _ => {}
     }
 }

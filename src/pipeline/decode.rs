@@ -21,7 +21,8 @@ pub fn decode(
     watch: &mut Watch,
 ) -> Result<Picture> {
     watch.start(Stage::Decode, 1);
-    let z = (latents / configs.vae.scaling_factor)?;
+    // Latents of fewer bits, such as a reference's, are scaled as painted ones are.
+    let z = (latents.to_dtype(DType::F32)? / configs.vae.scaling_factor)?;
     let z = (z + configs.vae.shift_factor.unwrap_or(0.0))?.to_dtype(dtype)?;
     watch.dump("vae.input", &z)?;
     let strips = if request.plain { Strips::Whole } else { Strips::DEFAULT };

@@ -80,7 +80,8 @@ pub fn denoise(
     for latents in &request.path {
         path.push(latents.to_tensor(noise.device())?);
     }
-    let mut x = path.last().unwrap_or(noise).to_dtype(DType::F32)?;
+    // What was painted before without surroundings begins in them now.
+    let mut x = hold(path.last().unwrap_or(noise).to_dtype(DType::F32)?, schedule.sigmas[path.len()])?;
     for step in path.len()..recipe.steps {
         watch.pulse()?;
         let current = x.to_dtype(dtype)?;

@@ -185,6 +185,9 @@ impl Engine {
         let setting = |what: String| Err(Error::Setting(what));
         if request.reference.is_some() {
             self.checkpoint.can_edit().map_err(Error::CannotEdit)?;
+            if (request.free.is_some() || request.reconstruct) && !self.checkpoint.parts().contains(&Part::Encoder) {
+                return Err(Error::CannotEdit("its autoencoder's encoder is missing, which an edit of a part needs"));
+            }
         } else {
             self.checkpoint.can_generate().map_err(Error::CannotGenerate)?;
         }

@@ -54,6 +54,9 @@ pub(super) fn sweep(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute(
         "DELETE FROM blob WHERE NOT EXISTS (SELECT 1 FROM revision WHERE picture = blob.id)
             AND NOT EXISTS (SELECT 1 FROM revision WHERE steps = blob.id)
+            AND NOT EXISTS (SELECT 1 FROM local WHERE result = blob.id)
+            AND NOT EXISTS (SELECT 1 FROM local WHERE reconstruction = blob.id)
+            AND NOT EXISTS (SELECT 1 FROM local WHERE mask = blob.id)
             AND NOT EXISTS (SELECT 1 FROM state WHERE key = 'mask' AND value = blob.id)",
         [],
     )?;

@@ -65,6 +65,11 @@ impl Error {
         matches!(self, Self::Damaged { .. })
     }
 
+    /// True where it would be the same at any other time, however much room there is.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+
     pub(super) fn damaged(path: &Path, what: impl Into<String>) -> Self {
         Self::Damaged { path: path.to_owned(), what: what.into() }
     }

@@ -2,7 +2,8 @@
 //! was reported as kept.
 //!
 //! Every change is one transaction; when a function here returns `Ok`, the disk has it. Pictures (PNG, lossless at 8 and
-//! 16 bits) and the latents of every step are kept by the hash of their content. One window at a time writes; others look.
+//! 16 bits), selections and the latents of every step are kept by the hash of their content. One window at a time writes;
+//! others look.
 //!
 //! Architecture Invariant: the only room that speaks SQL. Every byte of a file is taken as hostile: its tables must be
 //! exactly ours, every length is looked at before memory is taken, every hash is checked, and what is wrong is an error in
@@ -11,7 +12,9 @@
 mod blobs;
 mod error;
 mod file;
+mod local;
 mod lock;
+mod pictures;
 mod rows;
 mod state;
 #[cfg(test)]
@@ -23,9 +26,10 @@ pub use state::{State, View};
 use crate::document::{Document, Revision, RevisionId, Saved};
 use crate::imaging::{self, Picture};
 use lock::{Lock, beside};
+use pictures::Seen;
 use rows::Ready;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use std::collections::{BTreeMap, HashMap};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,6 +56,29 @@ impl Project {
     ///
     /// # Errors      there is a file of this name, it cannot be written, or the document holds what cannot be kept
     pub fn create(path: &Path, document: &Document, thumbnails: &BTreeMap<RevisionId, Picture>, state: &State) -> Result<Self> {
+        state::fits(state, path)?;
+        Self::make(path, |draft, path| {
+            let mut connection = file::connect(draft, true)?;
+            file::migrate(&mut connection, 0, file::MIGRATIONS).map_err(|e| Error::sqlite(path, &e))?;
+            complete(&mut connection, path, document, thumbnails, state)
+        })
+    }
+
+    /// [`Self::create`] for a document whose pictures may be in this file alone.
+    ///
+    /// # Errors      as there
+    pub fn save_as(&self, path: &Path, document: &Document, thumbnails: &BTreeMap<RevisionId, Picture>, state: &State) -> Result<Self> {
+        state::fits(state, path)?;
+        Self::make(path, |draft, path| {
+            let name =
+                draft.to_str().ok_or_else(|| Error::Write { path: path.to_owned(), what: "the folder's name is not UTF-8".to_owned() })?;
+            self.connection.execute("VACUUM INTO ?1", [name]).map_err(|e| Error::sqlite(path, &e))?;
+            complete(&mut file::connect(draft, true)?, path, document, thumbnails, state)
+        })
+    }
+
+    /// A new file that `fill` fills while nobody sees it.
+    fn make(path: &Path, fill: impl FnOnce(&Path, &Path) -> Result<()>) -> Result<Self> {
         let name = path.file_name().ok_or_else(|| Error::Write { path: path.to_owned(), what: "it has no name".to_owned() })?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = folder.canonicalize().map_err(|e| Error::write(path, &e))?;
@@ -62,27 +89,7 @@ impl Project {
         }
         let lock = Lock::take(&path)?;
         let draft = file::draft(&path, &folder)?;
-        let said = |e| Error::sqlite(&path, &e);
-        state::fits(state, &path)?;
-        {
-            let mut connection = file::connect(&draft, true)?;
-            file::migrate(&mut connection, 0, file::MIGRATIONS).map_err(said)?;
-            // Nobody sees a draft that a crash leaves; the disk is waited for once, at the end.
-            connection.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;").map_err(said)?;
-            for revision in document.revisions() {
-                let ready = Ready::new(&path, revision, thumbnails.get(&revision.id))?;
-                transact(&mut connection, |transaction| ready.keep(transaction)).map_err(said)?;
-            }
-            transact(&mut connection, |transaction| {
-                for (from, to) in document.last_child() {
-                    transaction.execute("UPDATE revision SET redo = ?2 WHERE id = ?1", params![from.0, to.0])?;
-                }
-                state::set(transaction, "next", Some(document.next().0))?;
-                state::set(transaction, "current", document.current().map(|r| r.id.0))?;
-                state::save(transaction, state)
-            })
-            .map_err(said)?;
-        }
+        fill(&draft, &path)?;
         file::finish(&draft, None).map_err(|e| Error::write(&path, &e))?;
         // A journal that another file of this name has left would be played back into ours.
         match fs::remove_file(beside(&path, "-journal")) {
@@ -171,17 +178,38 @@ impl Project {
     ///
     /// # Errors      damaged, or its pictures and steps take more than `most_bytes` of memory
     pub fn document(&self, most_bytes: u64) -> Result<Document> {
+        self.read(true, most_bytes)
+    }
+
+    /// [`Self::document`] with the pictures left in the file; [`Self::picture`] reads one. What is read of each is small.
+    ///
+    /// # Errors      damaged, or its steps and the models' own pictures take more than `most_bytes` of memory
+    pub fn document_without_pictures(&self, most_bytes: u64) -> Result<Document> {
+        self.read(false, most_bytes)
+    }
+
+    /// The picture of a revision.
+    ///
+    /// # Errors      damaged, or there is no such revision
+    pub fn picture(&self, id: RevisionId) -> Result<Picture> {
+        let found = rows::find(&self.connection, &self.path)?.into_iter().find(|f| f.id == id.0);
+        let found = found.ok_or_else(|| Error::Refused { path: self.path.clone(), what: format!("there is no revision {}", id.0) })?;
+        found.picture.read(&self.connection, &self.path, &format!("the picture of revision {}", id.0), &mut Seen::default())
+    }
+
+    fn read(&self, with_pictures: bool, most_bytes: u64) -> Result<Document> {
         let path = &self.path;
         // One view of the file, whatever another window writes meanwhile.
         let transaction = self.connection.unchecked_transaction().map_err(|e| self.said(&e))?;
         let found = rows::find(&transaction, path)?;
-        let needs_bytes = rows::memory(&found);
+        let needs_bytes = rows::memory(&found, with_pictures);
         if needs_bytes > most_bytes {
             return Err(Error::TooLarge { path: path.clone(), needs_bytes, most_bytes });
         }
         let ways: Vec<_> = found.iter().filter_map(|f| Some((RevisionId(f.id), RevisionId(f.redo?)))).collect();
-        let mut seen = HashMap::new();
-        let revisions: Vec<Revision> = found.into_iter().map(|f| rows::fill(&transaction, path, f, &mut seen)).collect::<Result<_>>()?;
+        let mut seen = Seen::default();
+        let revisions: Vec<Revision> =
+            found.into_iter().map(|f| rows::fill(&transaction, path, f, with_pictures, &mut seen)).collect::<Result<_>>()?;
         let is_there = |id: &RevisionId| revisions.binary_search_by_key(id, |r| r.id).is_ok();
         let parents: BTreeMap<_, _> = revisions.iter().map(|r| (r.id, r.parent)).collect();
         let mut last_child: BTreeMap<_, _> = revisions.iter().filter_map(|r| Some((r.parent?, r.id))).collect();
@@ -226,7 +254,12 @@ impl Project {
     /// # Errors      not writable, the disk is full, the parent is not there
     pub fn record(&mut self, revision: &Revision, thumbnail: Option<&Picture>) -> Result<()> {
         self.may_write()?;
-        let ready = Ready::new(&self.path, revision, thumbnail)?;
+        let size = |id: RevisionId| {
+            let mut select = self.connection.prepare_cached("SELECT width, height FROM revision WHERE id = ?1")?;
+            select.query_row([id.0], |row| Ok([row.get(0)?, row.get(1)?])).optional()
+        };
+        let source = revision.parent.map(size).transpose().map_err(|e| self.said(&e))?.flatten();
+        let ready = Ready::new(&self.path, revision, thumbnail, source)?;
         let id = revision.id.0;
         self.write(|transaction| {
             ready.keep(transaction)?;
@@ -344,4 +377,41 @@ fn transact(connection: &mut Connection, change: impl FnOnce(&Transaction<'_>) -
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     change(&transaction)?;
     transaction.commit()
+}
+
+/// Brings a new file to what a document is: revisions that it lacks are added, those that it has too many go. Nobody sees a
+/// draft that a crash leaves, so the disk is waited for once, at the end.
+fn complete(
+    connection: &mut Connection,
+    path: &Path,
+    document: &Document,
+    thumbnails: &BTreeMap<RevisionId, Picture>,
+    state: &State,
+) -> Result<()> {
+    let said = |e| Error::sqlite(path, &e);
+    connection.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;").map_err(said)?;
+    let there: BTreeSet<u32> = rows::find(connection, path)?.into_iter().map(|f| f.id).collect();
+    for revision in document.revisions().iter().filter(|r| !there.contains(&r.id.0)) {
+        let source = revision.parent.and_then(|p| document.revision(p)).map(|p| p.picture.size());
+        let ready = Ready::new(path, revision, thumbnails.get(&revision.id), source)?;
+        transact(connection, |transaction| ready.keep(transaction)).map_err(said)?;
+    }
+    transact(connection, |transaction| {
+        // Children go before their parents.
+        for id in there.iter().rev().filter(|id| document.revision(RevisionId(**id)).is_none()) {
+            transaction.execute("DELETE FROM revision WHERE id = ?1", [id])?;
+        }
+        for revision in document.revisions() {
+            let redo = document.last_child().get(&revision.id).map(|to| to.0);
+            transaction.execute(
+                "UPDATE revision SET redo = ?2, name = ?3, starred = ?4 WHERE id = ?1",
+                params![revision.id.0, redo, revision.name, revision.starred],
+            )?;
+        }
+        state::set(transaction, "next", Some(document.next().0))?;
+        state::set(transaction, "current", document.current().map(|r| r.id.0))?;
+        state::save(transaction, state)?;
+        blobs::sweep(transaction)
+    })
+    .map_err(said)
 }

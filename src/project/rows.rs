@@ -1,13 +1,15 @@
 //! Revisions as rows, and back. What is read here may have been written by a stranger.
 
-use super::{Error, Result, blobs};
-use crate::document::{Origin, Revision, RevisionId, Steps};
-use crate::imaging::{self, Format, MAX_PIXELS, MAX_SIDE, Picture};
+use super::pictures::{Kept, Seen, fits};
+use super::{Error, Result, blobs, local};
+use crate::document::{Held, Origin, Revision, RevisionId, Steps};
+use crate::imaging::{self, Format, Mask, Picture};
 use crate::recipe::{ModelId, Recipe};
 use half::f16;
 use rusqlite::{Connection, Row, Transaction, params};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The most latents of one revision, in bytes.
 const MOST_STEP_BYTES: u64 = 1 << 30;
@@ -19,22 +21,32 @@ pub(super) struct Ready<'a> {
     png: Vec<u8>,
     steps: Option<(u8, Vec<u8>)>,
     thumbnail: Option<Vec<u8>>,
+    local: Option<local::Ready<'a>>,
 }
 
 impl<'a> Ready<'a> {
-    /// # Errors      a picture, recipe or number of steps that could not be read back
-    pub(super) fn new(path: &Path, revision: &'a Revision, thumbnail: Option<&Picture>) -> Result<Self> {
+    /// `source` is the size of the parent's picture, where there is one.
+    ///
+    /// # Errors      a picture, recipe, number of steps or local edit that could not be read back
+    pub(super) fn new(path: &Path, revision: &'a Revision, thumbnail: Option<&Picture>, source: Option<[u32; 2]>) -> Result<Self> {
         let refused = |what: String| Error::Refused { path: path.to_owned(), what };
         let png = |picture: &Picture| imaging::encode(picture, Format::Png).map_err(|e| refused(e.to_string()));
-        if !fits(revision.picture.width(), revision.picture.height()) {
-            return Err(refused(format!("a picture of {} x {} pixels", revision.picture.width(), revision.picture.height())));
+        let size = revision.picture.size();
+        if !fits(size) {
+            return Err(refused(format!("a picture of {} x {} pixels", size[0], size[1])));
         }
+        if revision.local.is_some() && source.is_some_and(|source| source != size) {
+            return Err(refused("an edit of a part that is of another size than its picture".to_owned()));
+        }
+        let local = revision.local.as_deref().map(|edit| local::Ready::new(edit, size).map_err(refused)).transpose()?;
         let steps = revision.steps.as_ref().map(pack);
         if steps.as_ref().is_some_and(|(_, bytes)| bytes.len() as u64 > MOST_STEP_BYTES) {
             return Err(refused("more than a gigabyte of steps".to_owned()));
         }
         let recipe = revision.recipe().map(|r| write_recipe(r).ok_or_else(|| refused("a recipe with numbers that are none".to_owned())));
-        Ok(Self { revision, recipe: recipe.transpose()?, png: png(&revision.picture)?, steps, thumbnail: thumbnail.map(png).transpose()? })
+        let picture = revision.picture.here().ok_or_else(|| refused("a picture whose pixels are not here".to_owned()))?;
+        let (png, thumbnail) = (png(picture)?, thumbnail.map(png).transpose()?);
+        Ok(Self { revision, recipe: recipe.transpose()?, png, steps, thumbnail, local })
     }
 
     pub(super) fn keep(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
@@ -81,12 +93,8 @@ impl<'a> Ready<'a> {
         if let Some(png) = &self.thumbnail {
             transaction.prepare_cached("INSERT INTO thumbnail (revision, png) VALUES (?1, ?2)")?.execute(params![revision.id.0, png])?;
         }
-        Ok(())
+        self.local.as_ref().map_or(Ok(()), |local| local.keep(transaction, revision.id.0))
     }
-}
-
-fn fits(width: u32, height: u32) -> bool {
-    width > 0 && height > 0 && width <= MAX_SIDE && height <= MAX_SIDE && u64::from(width) * u64::from(height) <= MAX_PIXELS
 }
 
 /// As JSON that reads back. A folder's name that is no text loses its strange letters, rather than the picture being lost.
@@ -120,11 +128,9 @@ pub(super) struct Found {
     name: Option<String>,
     starred: bool,
     origin: Origin,
-    picture: i64,
-    width: u32,
-    height: u32,
-    bits: u8,
+    pub(super) picture: Kept,
     steps: Option<FoundSteps>,
+    local: Option<local::Found>,
 }
 
 #[derive(Clone, Copy)]
@@ -152,9 +158,22 @@ pub(super) fn find(connection: &Connection, path: &Path) -> Result<Vec<Found>> {
     let said = |e| Error::sqlite(path, &e);
     let columns = "id, redo, parent, made_at, name, starred, origin, file_name, recipe, tokens, seconds, picture, width, height, bits,
         steps, step_count, step_bits, channels, latent_height, latent_width";
-    let mut select = connection.prepare(&format!("SELECT {columns} FROM revision ORDER BY id")).map_err(said)?;
+    let edits = local::COLUMNS;
+    let sql = format!("SELECT {columns}, {edits} FROM revision LEFT JOIN local ON local.revision = revision.id ORDER BY id");
+    let mut select = connection.prepare(&sql).map_err(said)?;
     let rows = select.query_map([], |row| from_row(row, path)).map_err(said)?;
-    rows.map(|row| row.map_err(said)?).collect()
+    let all: Vec<Found> = rows.map(|row| row.map_err(said)?).collect::<Result<_>>()?;
+    let sizes: HashMap<u32, [u32; 2]> = all.iter().map(|f| (f.id, f.picture.size())).collect();
+    for found in all.iter().filter(|f| f.local.is_some()) {
+        let size = found.picture.size();
+        if found.parent.and_then(|p| sizes.get(&p)).is_some_and(|source| *source != size) {
+            return Err(Error::damaged(path, format!("revision {} is of another size than what it was made from", found.id)));
+        }
+        if let Some(what) = found.local.as_ref().and_then(|l| l.complaint(size)) {
+            return Err(Error::damaged(path, format!("revision {} {what}", found.id)));
+        }
+    }
+    Ok(all)
 }
 
 fn from_row(row: &Row<'_>, path: &Path) -> rusqlite::Result<Result<Found>> {
@@ -199,14 +218,12 @@ fn from_row(row: &Row<'_>, path: &Path) -> rusqlite::Result<Result<Found>> {
         name: row.get("name")?,
         starred: row.get("starred")?,
         origin,
-        picture: row.get("picture")?,
-        width: row.get("width")?,
-        height: row.get("height")?,
-        bits: row.get("bits")?,
+        picture: Kept { blob: row.get("picture")?, width: row.get("width")?, height: row.get("height")?, bits: row.get("bits")? },
         steps,
+        local: local::Found::of(row)?,
     };
-    if !fits(found.width, found.height) {
-        return spoilt(format!("revision {id} is said to have {} x {} pixels", found.width, found.height));
+    if let Some(what) = found.picture.complaint() {
+        return spoilt(format!("revision {id} {what}"));
     }
     if found.steps.is_some_and(|s| s.bytes().is_none()) {
         return spoilt(format!("the steps of revision {id} are absurdly large"));
@@ -214,31 +231,40 @@ fn from_row(row: &Row<'_>, path: &Path) -> rusqlite::Result<Result<Found>> {
     Ok(Ok(found))
 }
 
-/// Bytes of memory that all of them take; what is the same is counted once.
-pub(super) fn memory(found: &[Found]) -> u64 {
-    let pictures: HashMap<i64, u64> = found.iter().map(|f| (f.picture, raw_bytes(f))).collect();
+/// Bytes of memory that all of them take, with or without the pictures themselves; what is the same is counted once.
+pub(super) fn memory(found: &[Found], with_pictures: bool) -> u64 {
+    let (mut pictures, mut masks) = (HashMap::new(), HashMap::new());
+    // Who lies about the size of a picture does not make it smaller: the largest counts.
+    let count = |all: &mut HashMap<i64, u64>, blob, bytes: u64| {
+        let counted = all.entry(blob).or_insert(0);
+        *counted = bytes.max(*counted);
+    };
+    for f in found {
+        if with_pictures {
+            count(&mut pictures, f.picture.blob, f.picture.bytes());
+        }
+        if let Some((kept, mask)) = f.local.as_ref().map(local::Found::large) {
+            kept.for_each(|kept| count(&mut pictures, kept.blob, kept.bytes()));
+            mask.into_iter().for_each(|blob| count(&mut masks, blob, Mask::most_bytes(f.picture.size())));
+        }
+    }
     let steps = found.iter().filter_map(|f| f.steps).map(|s| s.bytes().unwrap_or_default() * 32 / u64::from(s.bits.max(1)));
-    pictures.values().sum::<u64>() + steps.sum::<u64>()
+    pictures.values().chain(masks.values()).sum::<u64>() + steps.sum::<u64>()
 }
 
-fn raw_bytes(found: &Found) -> u64 {
-    u64::from(found.width) * u64::from(found.height) * 4 * u64::from(found.bits) / 8
-}
-
-/// Reads what is large. `seen` holds the pictures that were read before, by their blobs.
+/// Reads what is large; the picture itself where it is wanted. `seen` holds what was read before.
 ///
 /// # Errors      what is there is not what the row says
-pub(super) fn fill(connection: &Connection, path: &Path, found: Found, seen: &mut HashMap<i64, Picture>) -> Result<Revision> {
+pub(super) fn fill(connection: &Connection, path: &Path, found: Found, with_picture: bool, seen: &mut Seen) -> Result<Revision> {
     let id = found.id;
-    let picture = match seen.get(&found.picture) {
-        Some(picture) => picture.clone(),
-        None => read_picture(connection, path, &found)?,
+    let kept = found.picture;
+    let picture = if with_picture {
+        kept.read(connection, path, &format!("the picture of revision {id}"), seen)?.into()
+    } else {
+        Held::away(kept.width, kept.height, kept.bits)
     };
-    if (picture.width(), picture.height(), picture.bits()) != (found.width, found.height, found.bits) {
-        return Err(Error::damaged(path, format!("the picture of revision {id} has another size than was said")));
-    }
-    seen.insert(found.picture, picture.clone());
     let steps = found.steps.map(|steps| read_steps(connection, path, steps)).transpose()?;
+    let local = found.local.map(|local| local.fill(connection, path, id, found.picture.size(), seen)).transpose()?;
     Ok(Revision {
         id: RevisionId(id),
         parent: found.parent.map(RevisionId),
@@ -246,21 +272,10 @@ pub(super) fn fill(connection: &Connection, path: &Path, found: Found, seen: &mu
         picture,
         made_at: found.made_at,
         steps,
-        local: None,
+        local: local.map(Arc::new),
         name: found.name,
         starred: found.starred,
     })
-}
-
-fn read_picture(connection: &Connection, path: &Path, found: &Found) -> Result<Picture> {
-    // PNG is rarely longer than what it holds, and never much.
-    let png = blobs::read(connection, path, found.picture, 2 * raw_bytes(found) + (1 << 20))?;
-    // The size is looked at before room is made for it.
-    let said = png.get(16..24).map(|b| (u32::from_be_bytes([b[0], b[1], b[2], b[3]]), u32::from_be_bytes([b[4], b[5], b[6], b[7]])));
-    if !png.starts_with(b"\x89PNG\r\n\x1a\n") || said != Some((found.width, found.height)) {
-        return Err(Error::damaged(path, format!("the picture of revision {} is not the one that was said", found.id)));
-    }
-    imaging::decode(&png).map_err(|e| Error::damaged(path, e.to_string()))
 }
 
 fn read_steps(connection: &Connection, path: &Path, found: FoundSteps) -> Result<Steps> {

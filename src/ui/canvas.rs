@@ -1,9 +1,9 @@
 //! The picture, and what a running job paints over it.
 
-use super::theme;
+use super::{context, theme};
 use crate::about;
 use crate::document::Revision;
-use crate::editor::{Action, Compare, Editor, Mode, PREVIEW_BLOCK, Preview, Run, Stage};
+use crate::editor::{Action, Combine, Compare, Editor, How, Mode, PREVIEW_BLOCK, Preview, Run, Select, Stage, Tool};
 use crate::imaging::Pyramid;
 use crate::render::{CanvasPaint, Over, PreviewImage};
 use eframe::egui::{
@@ -21,6 +21,8 @@ pub struct Canvas {
 
 /// Enlarged less than this a picture looks as its maker meant it; from here on its pixels are what is wanted.
 const SOFT_BELOW: f64 = 7.0;
+/// Seconds that each picture is seen while two flicker.
+const FLICKER: f64 = 0.5;
 /// How far one notch of a mouse wheel zooms.
 const NOTCH: f64 = 1.2;
 
@@ -37,7 +39,7 @@ impl Canvas {
         let run = editor.run_on_canvas();
         let base = match run {
             Some(run) if run.mode == Mode::Generate => None,
-            _ => editor.shown().and_then(|r| editor.screens.get(&r.id)).and_then(|s| s.pyramid.clone()),
+            _ => base(ui, editor),
         };
         if base.is_none() && run.is_none() && editor.document.current().is_none() {
             empty(ui, rect, editor, actions);
@@ -45,7 +47,7 @@ impl Canvas {
         }
         self.picture(ui, rect, editor, run, base);
         let compared = editor.compared().filter(|_| run.is_none());
-        if let (Some(other), Some(compare)) = (compared, editor.compare) {
+        if let (Some(other), Some(compare)) = (compared, editor.compare.filter(|c| c.how == How::Split)) {
             split(ui, rect, editor, other, compare, per_point);
         }
         if let Some(run) = run {
@@ -55,6 +57,15 @@ impl Canvas {
                 None => blueprint(ui, rect, at, run),
             }
             ui.painter().with_clip_rect(rect).rect_stroke(at, 0.0, Stroke::new(1.5, colours.accent), StrokeKind::Outside);
+        }
+        if run.is_none() && editor.compare.is_none() {
+            if !editor.selection.is_drawing() {
+                context::show(ui, rect, editor, per_point, actions);
+            }
+            drawing(ui, rect, editor, &response, per_point);
+        }
+        if run.is_none() && editor.is_reading() {
+            chip(ui, pos2(rect.left() + 12.0, rect.bottom() - 40.0), "Reading the picture…");
         }
         if editor.shows_before && editor.document.can_undo() {
             chip(ui, pos2(rect.left() + 12.0, rect.top() + 12.0), "Before");
@@ -110,12 +121,16 @@ impl Canvas {
 
     fn navigate(ui: &Ui, rect: Rect, editor: &Editor, response: &Response, per_point: f64, actions: &mut Vec<Action>) {
         let screen = |at: egui::Pos2| [f64::from(at.x - rect.left()) * per_point, f64::from(at.y - rect.top()) * per_point];
-        let split = editor.compare.map(|c| {
+        let split = editor.compare.filter(|c| c.how == How::Split).map(|c| {
             let [x, _] = editor.view.origin();
             let width = f64::from(editor.view.image()[0]) * editor.view.scale();
             (rect.left() + ((x + width * c.split) / per_point) as f32, x, width)
         });
         let pressed = ui.input(|i| i.pointer.press_origin());
+        let hands = ui.input(|i| i.key_down(Key::Space)) || editor.selection.tool == Tool::Hand || editor.compare.is_some();
+        if !hands || editor.selection.is_drawing() {
+            select(ui, editor, response, &|at| editor.view.image_from_screen(screen(at)), actions);
+        }
         let grabbed = split.filter(|(at, ..)| {
             pressed.is_some_and(|p| (p.x - at).abs() < 12.0) || ui.memory(|m| m.data.get_temp(grab_id()).unwrap_or(false))
         });
@@ -124,16 +139,21 @@ impl Canvas {
         if let (true, Some((_, x, width)), Some(at)) = (holds, grabbed, response.interact_pointer_pos()) {
             actions.push(Action::Split((screen(at)[0] - x) / width));
             ui.ctx().set_cursor_icon(CursorIcon::ResizeHorizontal);
-        } else if response.dragged_by(PointerButton::Primary) || response.dragged_by(PointerButton::Middle) {
+        } else if (hands && response.dragged_by(PointerButton::Primary)) || response.dragged_by(PointerButton::Middle) {
             let by = response.drag_delta();
             if by != egui::Vec2::ZERO {
                 actions.push(Action::Pan([f64::from(by.x) * per_point, f64::from(by.y) * per_point]));
             }
             ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
         } else if response.hovered() {
-            ui.ctx().set_cursor_icon(if ui.input(|i| i.key_down(Key::Space)) { CursorIcon::Grab } else { CursorIcon::Default });
+            ui.ctx().set_cursor_icon(match editor.selection.tool {
+                _ if ui.input(|i| i.key_down(Key::Space)) => CursorIcon::Grab,
+                Tool::Hand => CursorIcon::Default,
+                _ if hands => CursorIcon::Default,
+                Tool::Brush | Tool::Eraser | Tool::Rectangle | Tool::Lasso => CursorIcon::Crosshair,
+            });
         }
-        if response.double_clicked() {
+        if response.double_clicked() && hands {
             actions.push(Action::Fit);
         }
         let Some(at) = ui.input(|i| i.pointer.hover_pos()).filter(|_| response.contains_pointer()) else { return };
@@ -161,8 +181,91 @@ impl Canvas {
     }
 }
 
+/// The pointer as a pen. Every place that it was at since the last frame counts, so that quick strokes stay round.
+fn select(ui: &Ui, editor: &Editor, response: &Response, image: &dyn Fn(egui::Pos2) -> [f64; 2], actions: &mut Vec<Action>) {
+    let mut draws = editor.selection.is_drawing();
+    let mut points = Vec::new();
+    // What lies over the canvas has its own meaning, also where a whole stroke falls into one frame.
+    let handles = context::handles(ui);
+    let is_free = |pos: egui::Pos2| {
+        let layer = ui.ctx().layer_id_at(pos).is_none_or(|layer| layer == ui.layer_id());
+        layer && response.rect.contains(pos) && !handles.iter().any(|handle| handle.contains(pos))
+    };
+    let events = ui.input(|input| input.events.clone());
+    for event in &events {
+        match event {
+            Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, modifiers } if !draws && is_free(*pos) => {
+                let how = match (modifiers.shift, modifiers.alt) {
+                    (_, true) => Combine::TakeAway,
+                    (true, _) => Combine::Add,
+                    _ => Combine::Replace,
+                };
+                actions.push(Action::Select(Select::Press(image(*pos), how)));
+                draws = true;
+            }
+            Event::PointerMoved(pos) if draws => points.push(image(*pos)),
+            Event::PointerButton { pos, button: PointerButton::Primary, pressed: false, .. } if draws => {
+                points.push(image(*pos));
+                actions.push(Action::Select(Select::Drag(std::mem::take(&mut points))));
+                actions.push(Action::Select(Select::Release));
+                draws = false;
+            }
+            _ => {}
+        }
+    }
+    if !points.is_empty() {
+        actions.push(Action::Select(Select::Drag(points)));
+    }
+}
+
+/// The picture under everything.
+fn base(ui: &Ui, editor: &Editor) -> Option<Arc<Pyramid>> {
+    let of = |r: &Revision| editor.screens.get(&r.id).and_then(|s| s.pyramid.clone());
+    let shown = editor.shown()?;
+    let is_current = editor.document.current().is_some_and(|c| c.id == shown.id);
+    if let (true, Some(shown)) = (is_current, editor.adjustment.as_ref().and_then(|a| a.shown.as_ref())) {
+        return Some(shown.pyramid.clone());
+    }
+    match editor.compare.map(|c| c.how).filter(|_| is_current) {
+        Some(How::HeatMap) => editor.heat_map().cloned().or_else(|| of(shown)),
+        Some(How::Flicker) => {
+            let time = ui.input(|i| i.time);
+            ui.ctx().request_repaint_after_secs((FLICKER - time % FLICKER).max(0.01) as f32);
+            let other = editor.compared().filter(|_| (time / FLICKER) as i64 % 2 == 1).and_then(of);
+            other.or_else(|| of(shown))
+        }
+        Some(How::Split) | None => of(shown),
+    }
+}
+
+/// What is being drawn of a selection, and the brush under the pointer.
+fn drawing(ui: &Ui, rect: Rect, editor: &Editor, response: &Response, per_point: f64) {
+    let colours = theme::colours(ui.style());
+    let painter = ui.painter().with_clip_rect(rect);
+    let at = |x: f64, y: f64| on_screen(editor, rect, per_point, [x, y, 0.0, 0.0]).min;
+    let lines = [Stroke::new(3.0, theme::UNDER_LINE), Stroke::new(1.0, colours.accent)];
+    if let Some([from, to]) = editor.selection.rectangle() {
+        let drawn = Rect::from_two_pos(at(from[0], from[1]), at(to[0], to[1]));
+        for stroke in lines {
+            painter.rect_stroke(drawn, 0.0, stroke, StrokeKind::Middle);
+        }
+    }
+    let lasso: Vec<egui::Pos2> = editor.selection.lasso().iter().map(|[x, y]| at(f64::from(*x), f64::from(*y))).collect();
+    if lasso.len() > 1 {
+        for stroke in lines {
+            painter.add(egui::Shape::line(lasso.clone(), stroke));
+        }
+    }
+    let brush = matches!(editor.selection.tool, Tool::Brush | Tool::Eraser);
+    if let Some(pointer) = response.hover_pos().filter(|_| brush && response.contains_pointer()) {
+        let radius = (f64::from(editor.brush_diameter()) / 2.0 * editor.view.scale() / per_point) as f32;
+        painter.circle_stroke(pointer, radius.max(1.5), Stroke::new(2.5, theme::UNDER_LINE));
+        painter.circle_stroke(pointer, radius.max(1.5), Stroke::new(1.0, theme::OVER_LINE));
+    }
+}
+
 /// A place in the picture as a place in the window.
-fn on_screen(editor: &Editor, rect: Rect, per_point: f64, [x, y, w, h]: [f64; 4]) -> Rect {
+pub(super) fn on_screen(editor: &Editor, rect: Rect, per_point: f64, [x, y, w, h]: [f64; 4]) -> Rect {
     let (origin, scale) = (editor.view.origin(), editor.view.scale());
     let point = |x: f64, y: f64| {
         pos2(rect.left() + ((origin[0] + x * scale) / per_point) as f32, rect.top() + ((origin[1] + y * scale) / per_point) as f32)
@@ -239,7 +342,7 @@ fn grab_id() -> egui::Id {
     egui::Id::unique("split is dragged")
 }
 
-fn chip(ui: &Ui, at: egui::Pos2, words: &str) {
+pub(super) fn chip(ui: &Ui, at: egui::Pos2, words: &str) {
     let colours = theme::colours(ui.style());
     let galley = ui.painter().layout_no_wrap(words.to_owned(), FontId::proportional(theme::SMALL), colours.text);
     let rect = Rect::from_min_size(at, galley.size() + vec2(16.0, 8.0));

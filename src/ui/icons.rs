@@ -25,6 +25,13 @@ pub enum Icon {
     Next,
     Sooner,
     Compare,
+    Hand,
+    Brush,
+    Eraser,
+    Rectangle,
+    Lasso,
+    Star,
+    Starred,
 }
 
 impl Icon {
@@ -123,6 +130,62 @@ impl Icon {
                 line(&[(0.66, 0.5), (0.8, 0.5)]);
                 line(&[(0.2, 0.5), (0.34, 0.5)]);
             }
+            Self::Hand => {
+                // Four arrows: what it does says more than a hand of sixteen points.
+                line(&[(0.5, 0.04), (0.5, 0.96)]);
+                line(&[(0.04, 0.5), (0.96, 0.5)]);
+                for (x, y) in [(0.5, 0.04), (0.5, 0.96), (0.04, 0.5), (0.96, 0.5)] {
+                    let toward = |v: f32| v + (0.5 - v) * 0.36;
+                    let across = if x == 0.5 { (0.15, 0.0) } else { (0.0, 0.15) };
+                    let (ix, iy) = (toward(x), toward(y));
+                    line(&[(ix - across.0, iy - across.1), (x, y), (ix + across.0, iy + across.1)]);
+                }
+            }
+            Self::Brush => {
+                line(&[(0.94, 0.06), (0.46, 0.54)]);
+                line(&[(0.94, 0.06), (0.58, 0.66), (0.34, 0.42), (0.94, 0.06)]);
+                line(&[(0.34, 0.5), (0.14, 0.62), (0.06, 0.94), (0.38, 0.86), (0.5, 0.66)]);
+            }
+            Self::Eraser => {
+                line(&[(0.36, 0.9), (0.08, 0.62), (0.58, 0.12), (0.92, 0.46), (0.48, 0.9), (0.36, 0.9)]);
+                line(&[(0.32, 0.38), (0.66, 0.72)]);
+                line(&[(0.36, 0.9), (0.94, 0.9)]);
+            }
+            Self::Rectangle => {
+                for (x, y) in [(0.08, 0.14), (0.92, 0.14), (0.92, 0.86), (0.08, 0.86)] {
+                    let toward = |v: f32| if v < 0.5 { v + 0.26 } else { v - 0.26 };
+                    line(&[(toward(x), y), (x, y), (x, toward(y))]);
+                }
+                line(&[(0.44, 0.14), (0.56, 0.14)]);
+                line(&[(0.44, 0.86), (0.56, 0.86)]);
+                line(&[(0.08, 0.46), (0.08, 0.54)]);
+                line(&[(0.92, 0.46), (0.92, 0.54)]);
+            }
+            Self::Lasso => {
+                let ring: Vec<(f32, f32)> = (0..=24)
+                    .map(|i| {
+                        let t = turn * i as f32 / 24.0;
+                        (0.5 + 0.44 * t.cos(), 0.36 + 0.28 * t.sin())
+                    })
+                    .collect();
+                line(&ring);
+                line(&[(0.24, 0.6), (0.2, 0.74), (0.3, 0.82), (0.26, 0.96)]);
+            }
+            Self::Star | Self::Starred => {
+                let corners: Vec<(f32, f32)> = (0..=10)
+                    .map(|i| {
+                        let (t, r) = (turn * (i as f32 / 10.0 - 0.25), if i % 2 == 0 { 0.48 } else { 0.2 });
+                        (0.5 + r * t.cos(), 0.53 + r * t.sin())
+                    })
+                    .collect();
+                if self == Self::Starred {
+                    for corner in corners.windows(2) {
+                        let points = [corner[0], corner[1], (0.5, 0.53)].map(|(x, y)| p(x, y)).to_vec();
+                        painter.add(Shape::convex_polygon(points, colour, Stroke::NONE));
+                    }
+                }
+                line(&corners);
+            }
             Self::Sooner => line(&[(0.18, 0.62), (0.5, 0.32), (0.82, 0.62)]),
             Self::Recipe => {
                 painter.rect_stroke(Rect::from_min_max(p(0.16, 0.06), p(0.84, 0.94)), 0.08 * rect.width(), stroke, StrokeKind::Middle);
@@ -152,6 +215,29 @@ pub fn icon_button(ui: &mut Ui, icon: Icon, name: &str, tip: &str, enabled: bool
         ui.painter().rect_stroke(rect, f32::from(theme::ROUND), Stroke::new(1.0, colours.accent), StrokeKind::Inside);
     }
     let colour = if enabled { colours.text } else { colours.weak.gamma_multiply(0.45) };
+    icon.paint(ui.painter(), Rect::from_center_size(rect.center(), Vec2::splat(theme::ICON)), colour);
+    response.on_hover_text(tip)
+}
+
+/// A button of a tool, which stays down while the tool is in hand.
+pub fn tool_button(ui: &mut Ui, icon: Icon, name: &str, tip: &str, enabled: bool, chosen: bool) -> Response {
+    let colours = theme::colours(ui.style());
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(34.0), if enabled { Sense::click() } else { Sense::hover() });
+    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, enabled, chosen, name));
+    let fill = match () {
+        () if enabled && chosen => colours.accent,
+        () if enabled && response.hovered() => colours.raised_hover,
+        () => Color32::TRANSPARENT,
+    };
+    ui.painter().rect_filled(rect, f32::from(theme::ROUND), fill);
+    if response.has_focus() {
+        ui.painter().rect_stroke(rect.expand(1.0), f32::from(theme::ROUND), Stroke::new(1.0, colours.accent), StrokeKind::Outside);
+    }
+    let colour = match () {
+        () if !enabled => colours.weak.gamma_multiply(0.45),
+        () if chosen => colours.on_accent,
+        () => colours.text,
+    };
     icon.paint(ui.painter(), Rect::from_center_size(rect.center(), Vec2::splat(theme::ICON)), colour);
     response.on_hover_text(tip)
 }

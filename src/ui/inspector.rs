@@ -1,27 +1,28 @@
 //! The column beside the canvas: the model, the settings of the next run, and the history.
 
+use super::history::Tree;
 use super::icons::{Icon, icon_button};
-use super::{Thumbnails, theme};
+use super::{Thumbnails, edit, theme};
 use crate::about;
-use crate::editor::{Action, Again, Editor, MOST_STEPS, MOST_VARIATIONS};
+use crate::editor::{Action, Again, Editor, MOST_STEPS, MOST_VARIATIONS, Mode};
 use crate::recipe::ModelId;
-use eframe::egui::{
-    self, Button, DragValue, Image, Rect, RichText, Role, ScrollArea, Sense, Slider, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, vec2,
-};
+use eframe::egui::{self, Button, DragValue, RichText, Role, Slider, Ui, WidgetInfo, vec2};
 
-pub fn show(ui: &mut Ui, editor: &Editor, thumbnails: &mut Thumbnails, actions: &mut Vec<Action>) {
+pub fn show(ui: &mut Ui, editor: &Editor, tree: &mut Tree, thumbnails: &mut Thumbnails, actions: &mut Vec<Action>) {
     ui.set_max_width(ui.available_width()); // long words wrap, and never widen the column
     model(ui, editor, actions);
     rule(ui);
     settings(ui, editor, actions);
     rule(ui);
-    history(ui, editor, thumbnails, actions);
+    if edit::show(ui, editor, actions) {
+        rule(ui);
+    }
+    tree.show(ui, editor, thumbnails, actions);
 }
 
 fn rule(ui: &mut Ui) {
-    ui.add_space(6.0);
-    ui.separator();
     ui.add_space(2.0);
+    ui.separator();
 }
 
 fn heading(ui: &mut Ui, words: &str) {
@@ -40,13 +41,15 @@ fn model(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             if editor.model.id != ModelId::Nano && ui.button("Use nano").on_hover_text("Back to the model inside the program").clicked() {
                 actions.push(Action::SetModel(ModelId::Nano));
             }
+            let name = match &editor.model.id {
+                ModelId::Nano => "nano, built in".to_owned(),
+                folder @ ModelId::Folder(_) => folder.name(),
+            };
+            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                ui.add(egui::Label::new(RichText::new(name).color(colours.text)).truncate());
+            });
         });
     });
-    let name = match &editor.model.id {
-        ModelId::Nano => "nano, built in".to_owned(),
-        folder @ ModelId::Folder(_) => folder.name(),
-    };
-    ui.label(RichText::new(name).color(colours.text));
     match &editor.model.facts {
         None => {
             ui.label(RichText::new("Being looked at…").small().color(colours.weak));
@@ -62,10 +65,10 @@ fn model(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
                 (Err(_), Err(_)) => "can do nothing",
             };
             let line = format!("{} px · {} · {able}", facts.side, count_words(facts.values));
-            ui.label(RichText::new(line).small().color(colours.weak));
-            if editor.model.id == ModelId::Nano {
-                ui.label(RichText::new(about::NANO_SHORT).small().color(colours.weak)).on_hover_text(about::NANO);
-            }
+            let nano = editor.model.id == ModelId::Nano;
+            let words = if nano { about::NANO_SHORT } else { &line };
+            let label = ui.label(RichText::new(words).small().color(colours.weak));
+            label.on_hover_text(if nano { format!("{line}. {}", about::NANO) } else { line });
         }
     }
 }
@@ -78,10 +81,9 @@ fn count_words(values: u64) -> String {
 }
 
 fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
-    let colours = theme::colours(ui.style());
     let draft = &editor.draft;
     heading(ui, "Settings");
-    egui::Grid::new("settings").num_columns(2).spacing(vec2(theme::GAP, theme::GAP)).min_col_width(72.0).show(ui, |ui| {
+    egui::Grid::new("settings").num_columns(2).spacing(vec2(theme::GAP, 4.0)).min_col_width(72.0).show(ui, |ui| {
         let tip = "Steps of the painting. More take longer and look cleaner.";
         let label = ui.label("Steps").on_hover_text(tip);
         let mut steps = draft.steps;
@@ -130,19 +132,26 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             }
         });
         ui.end_row();
+
+        if editor.mode() == Mode::Edit {
+            let selected = editor.selected().is_some();
+            let tip = if selected {
+                "Only what lies under the selection is changed; every other pixel stays as it is, to the last bit."
+            } else {
+                "Only what the model has changed is taken over; every other pixel stays as it is, to the last bit."
+            };
+            ui.label("Keep the rest").on_hover_text(tip);
+            let mut keeps = draft.preserve.keeps_rest || selected;
+            let words = if selected { "outside the selection" } else { "where nothing changes" };
+            if ui.add_enabled(!selected, egui::Checkbox::new(&mut keeps, words)).on_hover_text(tip).changed() {
+                actions.push(Action::KeepRest(keeps));
+            }
+            ui.end_row();
+        }
     });
     if let Some(recipe) = editor.document.current().and_then(|r| r.recipe()) {
-        let line = format!("Seed {}, {} steps, guidance {}", recipe.seed, recipe.steps, recipe.guidance);
-        let row = vec2(ui.available_width(), theme::BUTTON_HEIGHT);
-        ui.allocate_ui_with_layout(row, egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if icon_button(ui, Icon::Recipe, "Take its recipe", "Take prompt and settings of this picture", true).clicked() {
-                actions.push(Action::TakeRecipe);
-            }
-            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
-                ui.add(egui::Label::new(RichText::new(line).small().color(colours.weak)).truncate());
-            });
-        });
         ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
             let composition = ui.button("New composition").on_hover_text("Write another blueprint and keep the noise of the painting");
             if composition.clicked() {
                 actions.push(Action::Again(Again::Composition));
@@ -152,62 +161,11 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             if finish.clicked() {
                 actions.push(Action::Again(Again::Finish));
             }
+            let line = format!("seed {}, {} steps, guidance {}", recipe.seed, recipe.steps, recipe.guidance);
+            if icon_button(ui, Icon::Recipe, "Take its recipe", &format!("Take this picture's prompt and settings: {line}"), true).clicked()
+            {
+                actions.push(Action::TakeRecipe);
+            }
         });
     }
-}
-
-/// All pictures, the newest first.
-fn history(ui: &mut Ui, editor: &Editor, thumbnails: &mut Thumbnails, actions: &mut Vec<Action>) {
-    let colours = theme::colours(ui.style());
-    heading(ui, "History");
-    if editor.document.revisions().is_empty() {
-        ui.label(RichText::new("Every picture stays here; click one to go back to it.").small().color(colours.weak));
-        return;
-    }
-    let current = editor.document.current().map(|r| r.id);
-    let each = theme::THUMBNAIL + theme::GAP;
-    let columns = ((ui.available_width() + theme::GAP) / each).floor().max(1.0) as usize;
-    let count = editor.document.revisions().len();
-    // Only the rows in sight are drawn: a history can be long.
-    ScrollArea::vertical().auto_shrink([false, false]).show_rows(ui, theme::THUMBNAIL, count.div_ceil(columns), |ui, rows| {
-        for row in rows {
-            ui.horizontal(|ui| {
-                for revision in editor.document.revisions().iter().rev().skip(row * columns).take(columns) {
-                    let (rect, response) = ui.allocate_exact_size(Vec2::splat(theme::THUMBNAIL), Sense::click());
-                    let here = current == Some(revision.id);
-                    response.widget_info(|| {
-                        WidgetInfo::selected(Role::Button, true, here, format!("Revision {}: {}", revision.id.0 + 1, revision.title()))
-                    });
-                    ui.painter().rect_filled(rect, f32::from(theme::ROUND), colours.field);
-                    if let Some(screen) = editor.screens.get(&revision.id) {
-                        let (texture, size) = thumbnails.texture(ui.ctx(), revision.id, &screen.thumbnail);
-                        let scale = ((theme::THUMBNAIL - 6.0) / size.x).min((theme::THUMBNAIL - 6.0) / size.y);
-                        Image::new((texture, size)).corner_radius(4.0).paint_at(ui, Rect::from_center_size(rect.center(), size * scale));
-                    }
-                    let line = match (here, response.hovered() || response.has_focus()) {
-                        (true, _) => Some(Stroke::new(2.0, colours.accent)),
-                        (false, true) => Some(Stroke::new(1.0, colours.weak)),
-                        (false, false) => None,
-                    };
-                    if let Some(line) = line {
-                        ui.painter().rect_stroke(rect, f32::from(theme::ROUND), line, StrokeKind::Inside);
-                    }
-                    if response.clicked() {
-                        let with = ui.input(|i| i.modifiers.shift);
-                        actions.push(if with { Action::CompareWith(revision.id) } else { Action::Go(revision.id) });
-                    }
-                    response.on_hover_ui(|ui| {
-                        ui.label(revision.title());
-                        let size = format!("{} × {}", revision.picture.width(), revision.picture.height());
-                        let how = match (revision.recipe(), revision.parent) {
-                            (Some(recipe), Some(_)) => format!("Edit · seed {} · {size}", recipe.seed),
-                            (Some(recipe), None) => format!("New · seed {} · {size}", recipe.seed),
-                            (None, _) => size,
-                        };
-                        ui.label(RichText::new(how).small().color(colours.weak));
-                    });
-                }
-            });
-        }
-    });
 }

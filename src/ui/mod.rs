@@ -3,19 +3,23 @@
 //! Architecture Invariant: no decision is made here and nothing is computed that takes time.
 
 mod canvas;
+mod context;
+mod edit;
 mod frames;
+mod history;
 mod icons;
 mod inspector;
 mod notices;
 mod prompt;
 mod shortcuts;
 pub mod theme;
+mod tools;
 mod top;
 
 pub use frames::Frames;
 
 use crate::document::RevisionId;
-use crate::editor::{Action, Editor, Thumbnail};
+use crate::editor::{Action, Editor, Proof, Thumbnail};
 use eframe::egui::{
     self, Align2, CentralPanel, Color32, ColorImage, Context, Frame, Margin, Panel, Stroke, StrokeKind, TextureHandle, TextureId,
     TextureOptions, Ui, Vec2, vec2,
@@ -28,6 +32,7 @@ pub struct Surface {
     canvas: canvas::Canvas,
     thumbnails: Thumbnails,
     notices: notices::Notices,
+    tree: history::Tree,
 }
 
 impl Surface {
@@ -48,7 +53,10 @@ impl Surface {
             status(ui, editor);
         });
         Panel::right("inspector").exact_size(theme::INSPECTOR_WIDTH).frame(panel(Margin::same(theme::PAD))).show(ui, |ui| {
-            inspector::show(ui, editor, &mut self.thumbnails, &mut actions);
+            inspector::show(ui, editor, &mut self.tree, &mut self.thumbnails, &mut actions);
+        });
+        Panel::left("tools").exact_size(theme::TOOLS_WIDTH).frame(panel(Margin::symmetric(7, 8))).show(ui, |ui| {
+            tools::bar(ui, editor, &mut actions);
         });
         Panel::bottom("prompt panel").frame(panel(Margin::symmetric(theme::PAD, 6))).show(ui, |ui| {
             prompt::show(ui, editor, &mut actions);
@@ -56,7 +64,11 @@ impl Surface {
         let canvas =
             CentralPanel::default().frame(Frame::new().fill(colours.canvas)).show(ui, |ui| self.canvas.show(ui, editor, &mut actions));
         let rect = canvas.inner.rect;
+        tools::floating(ui, rect, editor, &mut actions);
         self.notices.show(ui, rect, editor, &mut actions);
+        if let Some(gone) = &editor.history.pruning {
+            history::ask_prune(ui, editor, gone, &mut self.thumbnails, &mut actions);
+        }
         if let Some(ask) = &editor.ask {
             notices::ask(ui, ask, &mut actions);
         }
@@ -77,6 +89,13 @@ fn status(ui: &mut Ui, editor: &Editor) {
         if let Some(shown) = editor.shown() {
             say(ui, format!("{} × {} px, {} bit", shown.picture.width(), shown.picture.height(), shown.picture.bits()));
         }
+        if let Some(bounds) = editor.selected_bounds() {
+            say(ui, format!("Selection {} × {} px", bounds.width, bounds.height));
+        }
+        if let Some(proof) = editor.proof() {
+            let response = ui.label(egui::RichText::new(proof_words(proof)).small().color(colours.good));
+            response.on_hover_text("Counted from the pixels of this picture and of the one that it was made from, at full depth");
+        }
         if let Some(device) = &editor.device {
             say(ui, format!("Runs on {device}"));
         }
@@ -87,6 +106,28 @@ fn status(ui: &mut Ui, editor: &Editor) {
             say(ui, slow.clone());
         }
     });
+}
+
+/// What was counted, as a sentence.
+fn proof_words(Proof { found, all, has_selection }: Proof) -> String {
+    let share = |n: u64| {
+        let percent = n as f64 / all as f64 * 100.0;
+        if n == 0 || percent >= 0.1 { format!("{percent:.1} %") } else { "under 0.1 %".to_owned() }
+    };
+    if has_selection {
+        format!("{} px changed outside the selection", thousands(found.outside))
+    } else if found.pixels == 0 {
+        "No pixel differs from before".to_owned()
+    } else {
+        format!("{} px changed ({}), all others are equal to the last bit", thousands(found.pixels), share(found.pixels))
+    }
+}
+
+/// 1234567 as 1,234,567.
+fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).unwrap_or_default()).collect();
+    groups.join(",")
 }
 
 /// Files that are held over the window, and those that are dropped.
@@ -129,5 +170,22 @@ impl Thumbnails {
     /// Lets go of those whose revision is gone.
     fn forget(&mut self, editor: &Editor) {
         self.0.retain(|id, _| editor.screens.contains_key(id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imaging::Difference;
+
+    #[test]
+    fn proofs_are_sentences() {
+        let words = |pixels, outside, has_selection| {
+            proof_words(Proof { found: Difference { pixels, outside, largest: 9 }, all: 2_000_000, has_selection })
+        };
+        assert_eq!(words(5000, 0, true), "0 px changed outside the selection");
+        assert_eq!(words(0, 0, false), "No pixel differs from before");
+        assert_eq!(words(1_234_567, 0, false), "1,234,567 px changed (61.7 %), all others are equal to the last bit");
+        assert_eq!(words(7, 7, false), "7 px changed (under 0.1 %), all others are equal to the last bit");
     }
 }

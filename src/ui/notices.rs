@@ -61,6 +61,8 @@ pub fn ask(ui: &Ui, ask: &Ask, actions: &mut Vec<Action>) {
         Question::Open => ("Open a picture", "/home/me/photo.jpg", "Open"),
         Question::Save => ("Export the picture", "/home/me/picture.png", "Export"),
         Question::SaveProject => ("Save the project", "/home/me/holiday.pentimento", "Save"),
+        Question::OpenMask => ("Open a selection", "/home/me/selection.png", "Open"),
+        Question::SaveMask => ("Save the selection", "/home/me/selection.png", "Save"),
         Question::ModelFolder => ("Choose a model's folder", "/home/me/models/BLIP3o-NEXT", "Use"),
     };
     let shown = Modal::new(Id::unique("ask")).show(ui.ctx(), |ui| {

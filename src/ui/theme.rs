@@ -33,6 +33,9 @@ pub struct Colours {
     pub cell: Color32,
     /// Under transparent pixels.
     pub checker: [[u8; 4]; 2],
+    /// Over what is selected, and over what an edit has changed.
+    pub selected: [u8; 4],
+    pub changed: [u8; 4],
 }
 
 const fn grey(v: u8) -> Color32 {
@@ -57,6 +60,8 @@ pub const DARK: Colours = Colours {
     paper: Color32::from_rgb(38, 38, 42),
     cell: Color32::from_rgb(52, 52, 57),
     checker: [[58, 58, 62, 255], [70, 70, 74, 255]],
+    selected: [226, 141, 79, 110],
+    changed: [64, 190, 255, 130],
 };
 
 pub const LIGHT: Colours = Colours {
@@ -77,12 +82,18 @@ pub const LIGHT: Colours = Colours {
     paper: Color32::from_rgb(240, 239, 236),
     cell: Color32::from_rgb(214, 212, 207),
     checker: [[255, 255, 255, 255], [229, 228, 225, 255]],
+    selected: [226, 120, 50, 110],
+    changed: [20, 140, 230, 130],
 };
 
 /// A colour that comes from a picture or a model.
 pub const fn opaque(r: u8, g: u8, b: u8) -> Color32 {
     Color32::from_rgb(r, g, b)
 }
+
+/// Lines over a picture, whatever it shows: a dark one under a light one.
+pub const UNDER_LINE: Color32 = Color32::from_black_alpha(110);
+pub const OVER_LINE: Color32 = Color32::WHITE;
 
 /// The colours in use.
 pub fn colours(style: &Style) -> &'static Colours {
@@ -96,7 +107,9 @@ pub const ROUND: u8 = 6;
 pub const TOP_HEIGHT: f32 = 48.0;
 pub const STATUS_HEIGHT: f32 = 26.0;
 pub const INSPECTOR_WIDTH: f32 = 296.0;
-pub const THUMBNAIL: f32 = 80.0;
+pub const TOOLS_WIDTH: f32 = 48.0;
+/// Of a row of the history.
+pub const HISTORY_ROW: f32 = 52.0;
 pub const BUTTON_HEIGHT: f32 = 30.0;
 pub const RUN_BUTTON: Vec2 = vec2(132.0, 52.0);
 /// Of the row above the prompt, whatever stands there.

@@ -28,10 +28,13 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             actions.push(Action::SaveProject);
         }
         ui.add_space(4.0);
-        if icon_button(ui, Icon::Undo, "Undo", &format!("Back to what this was made from ({undo})"), editor.document.can_undo()).clicked() {
+        let strokes = [editor.can_take_back(), editor.can_do_again()];
+        let undo = format!("{} ({undo})", if strokes[0] { "Take the last stroke or setting back" } else { "Back to what this was made from" });
+        let redo = format!("{} ({redo})", if strokes[1] { "The stroke or setting again" } else { "Forward to what was made from this" });
+        if icon_button(ui, Icon::Undo, "Undo", &undo, editor.can_take_back() || editor.document.can_undo()).clicked() {
             actions.push(Action::Undo);
         }
-        if icon_button(ui, Icon::Redo, "Redo", &format!("Forward to what was made from this ({redo})"), editor.document.can_redo())
+        if icon_button(ui, Icon::Redo, "Redo", &redo, editor.can_do_again() || editor.document.can_redo())
             .clicked()
         {
             actions.push(Action::Redo);

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use pentimento::document::{Origin, RevisionId};
+mod history;
+mod selection;
+
+use pentimento::document::{LocalEdit, Origin, RevisionId};
 use pentimento::editor::{Action, Again, Editor, Message, Mode, NoticeKind, Question, Settings};
 use pentimento::imaging::{Picture, Pyramid};
 use pentimento::jobs::{
@@ -31,15 +34,21 @@ fn opened(name: &str, picture: Picture) -> Event {
 }
 
 fn made(job: &Job, nth: u64) -> Event {
+    // An edit is as large as its source.
+    let [w, h] = job.reference.as_ref().filter(|_| job.place.is_some()).map_or([128; 2], |r| [r.width(), r.height()]);
     let made = Made {
-        picture: picture(128, 128, nth as u8),
+        picture: picture(w, h, nth as u8),
         recipe: job.recipe.variation(nth),
         tokens: vec![1, 2],
         path: vec![],
         reconstruction: None,
     };
     let (pyramid, thumbnail) = screen(&made.picture);
-    Event::Made { id: job.id, made: Box::new(made), pyramid, thumbnail, at: 8 }
+    let local = job.place.as_ref().map(|place| {
+        let (result, reconstruction) = (made.picture.clone(), Some(made.picture.clone()));
+        Arc::new(LocalEdit { seen: place.seen, result, reconstruction, placing: place.placing.clone() })
+    });
+    Event::Made { id: job.id, made: Box::new(made), local, pyramid, thumbnail, at: 8 }
 }
 
 fn done(id: JobId) -> Event {
@@ -64,7 +73,8 @@ fn event(editor: &mut Editor, event: Event) -> Vec<Command> {
 
 /// What is kept has a test of its own.
 fn but_for_keeping(mut commands: Vec<Command>) -> Vec<Command> {
-    commands.retain(|c| !matches!(c, Command::Record { .. } | Command::SetCurrent { .. } | Command::SaveState(_)));
+    commands
+        .retain(|c| !matches!(c, Command::Record { .. } | Command::SetCurrent { .. } | Command::SaveState(_) | Command::Compare { .. }));
     commands
 }
 
@@ -89,7 +99,7 @@ fn an_edit_is_recorded_under_the_picture_it_started_from_and_comes_onto_the_canv
     let job = job(act(&mut e, Action::Run));
     assert_eq!((job.recipe.prompt.as_str(), job.reference.as_ref().unwrap().width()), ("make it night", 300));
     assert!(e.run_on_canvas().is_some());
-    assert_eq!(e.run_place(e.run.as_ref().unwrap()), [50.0, 0.0, 200.0, 200.0], "the model sees the middle");
+    assert_eq!(e.run_place(e.run.as_ref().unwrap()), [0.0, -50.0, 300.0, 300.0], "the model sees all of it");
     event(&mut e, made(&job, 0));
     event(&mut e, done(job.id));
     let result = e.document.current().unwrap();
@@ -232,9 +242,9 @@ fn where_the_system_has_no_dialogs_the_window_asks() {
 /// A result with a painting of so many steps, whose latents go down to 0 by one a step.
 fn painted(job: &Job, steps: u8) -> Event {
     let latents = |v: u8| Latents { channels: 1, height: 1, width: 1, values: vec![f32::from(v)] };
-    let Event::Made { id, mut made, pyramid, thumbnail, at } = made(job, 0) else { unreachable!() };
+    let Event::Made { id, mut made, local, pyramid, thumbnail, at } = made(job, 0) else { unreachable!() };
     made.path = (0..steps).rev().map(latents).collect();
-    Event::Made { id, made, pyramid, thumbnail, at }
+    Event::Made { id, made, local, pyramid, thumbnail, at }
 }
 
 fn preview(id: JobId) -> Event {
@@ -285,11 +295,13 @@ fn any_two_pictures_are_compared_in_one_place() {
     act(&mut e, Action::ToggleCompare);
     act(&mut e, Action::Split(1.7));
     assert_eq!((e.compared().unwrap().id, e.compare.unwrap().split), (a, 1.0));
-    // The result is 128 pixels square and shows the middle 200 of 300.
-    let place = e.place_of(e.compared().unwrap());
-    assert_eq!(place, [-32.0, 0.0, 192.0, 128.0]);
+    assert_eq!(e.place_of(e.compared().unwrap()), [0.0, 0.0, 300.0, 200.0]);
     event(&mut e, opened("b.png", picture(20, 20, 2)));
     assert!(e.compare.is_none());
+    act(&mut e, Action::CompareWith(a));
+    // A square shows the middle of what is wider.
+    assert_eq!(e.place_of(e.compared().unwrap()), [-5.0, 0.0, 30.0, 20.0]);
+    act(&mut e, Action::ToggleCompare);
     act(&mut e, Action::CompareWith(a));
     assert_eq!(e.compared().unwrap().id, a);
     act(&mut e, Action::ToggleCompare);
@@ -444,6 +456,29 @@ fn pyramids_of_pictures_long_unseen_are_let_go_and_made_again() {
     let pyramid = screen(picture).0;
     event(&mut e, Event::Prepared { revision: *revision, pyramid });
     assert!(e.screens[&RevisionId(0)].pyramid.is_some());
+}
+
+#[test]
+fn pixels_of_pictures_long_unseen_are_let_go_once_they_are_kept_and_read_again() {
+    let mut e = editor();
+    let big = picture(8000, 4500, 1); // 36 million pixels
+    for name in ["a.png", "b.png", "c.png"] {
+        event(&mut e, opened(name, big.clone()));
+    }
+    let here = |e: &Editor, id: u32| e.document.revision(RevisionId(id)).unwrap().picture.here().is_some();
+    assert!(here(&e, 0), "it is nowhere else yet");
+    for id in 0..3 {
+        event(&mut e, Event::KeptRevision(RevisionId(id)));
+    }
+    assert!(!here(&e, 0) && here(&e, 1) && here(&e, 2));
+    let commands = act(&mut e, Action::Go(RevisionId(0)));
+    assert!(matches!(commands[..], [Command::Fetch(RevisionId(0))]), "{commands:?}");
+    assert!(e.is_reading() && act(&mut e, Action::Fit).is_empty(), "once is enough");
+    act(&mut e, Action::SetPrompt("x".to_owned()));
+    assert!(act(&mut e, Action::Run).is_empty() && e.notices[0].text.contains("still being read"));
+    let commands = event(&mut e, Event::Fetched { id: RevisionId(0), result: Ok(big) });
+    assert!(matches!(commands[..], [Command::Prepare { revision: RevisionId(0), .. }]), "{commands:?}");
+    assert!(act(&mut e, Action::Run).iter().any(|c| matches!(c, Command::Submit(_))));
 }
 
 proptest! {

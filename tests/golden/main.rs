@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod checkpoint;
+mod surroundings;
 mod torch_random;
 
 use candle_core::{DType, Tensor};

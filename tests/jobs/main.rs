@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod keeping;
+#[cfg(unix)]
+#[path = "../project/small_disk.rs"]
+mod small_disk;
+
 use pentimento::imaging::Picture;
 use pentimento::jobs::{Backend, Command, DeviceChoice, Ending, Event, Failure, Job, JobId, Jobs};
 use pentimento::pipeline::{Made, Observer, Outcome, Progress, Stage};
@@ -80,6 +85,7 @@ fn job(id: u64, prompt: &str, steps: usize, variations: usize) -> Command {
         id: JobId(id),
         recipe,
         reference: None,
+        place: None,
         variations,
         tokens: None,
         path: vec![],

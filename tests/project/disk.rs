@@ -2,13 +2,14 @@
 
 #![cfg(unix)]
 
+use crate::small_disk::Disk;
 use crate::{PLENTY, assert_sentence, made, noise, small};
 use pentimento::document::{Document, RevisionId};
 use pentimento::project::{Error, Project, State};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 #[test]
@@ -60,23 +61,6 @@ fn nothing_is_written_over() {
     fs::write(folder.path().join("b.pentimento-journal"), vec![0xd9; 5000]).unwrap();
     let (project, document) = small(&path);
     assert_eq!(project.document(PLENTY).unwrap(), document);
-}
-
-/// A small disk of its own; `None` where this machine does not give one.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn new(at: &Path, size: &str) -> Option<Self> {
-        fs::create_dir(at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(at).output();
-        mounted.is_ok_and(|m| m.status.success()).then(|| Self(at.to_owned()))
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
 }
 
 #[test]

@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod disk;
+mod formats;
 mod hostile;
 mod kill;
 mod round_trip;
+#[cfg(unix)]
+mod small_disk;
 
-use pentimento::document::{Document, Origin, RevisionId, Steps};
-use pentimento::imaging::{Picture, Pixels};
+use pentimento::document::{Document, LocalEdit, Origin, Placing, RevisionId, Steps};
+use pentimento::imaging::{Blend, ContextBox, Mask, Picture, Pixels};
 use pentimento::project::{Error, Project, State};
 use pentimento::recipe::{ModelId, Recipe};
 use std::collections::BTreeMap;
@@ -67,6 +70,29 @@ fn small(path: &Path) -> (Project, Document) {
     let thumbnails = BTreeMap::from([(RevisionId(1), noise(4, 3, false, 9))]);
     let state = State { prompt: "make it…".into(), ..State::default() };
     (Project::create(path, &document, &thumbnails, &state).unwrap(), document)
+}
+
+/// A selection that does not compress.
+fn mask([width, height]: [u32; 2], seed: u64) -> Mask {
+    let mut dice = Dice(seed);
+    let mut mask = Mask::new(width, height).unwrap();
+    mask.write(mask.whole(), &(0..width * height).map(|_| dice.roll() as u8).collect::<Vec<u8>>()).unwrap();
+    mask
+}
+
+/// [`small`] with an edit of a part of its first picture for each way of placing: revisions 4, 5 and 6.
+fn edited(path: &Path) -> (Project, Document) {
+    let (mut project, mut document) = small(path);
+    let seen = ContextBox { left: -4, top: 5, width: 32, height: 32 };
+    let selection = Placing::Selection { mask: mask([40, 30], 7), blend: Blend { feather: 3, matching: 0.25 } };
+    for (n, placing) in [(1, Placing::Whole), (2, selection), (3, Placing::Change { reach: 0.75 })] {
+        let reconstruction = (n == 3).then(|| noise(16, 16, false, 30 + n));
+        let local = LocalEdit { seen, result: noise(16, 16, n == 1, 20 + n), reconstruction, placing };
+        let picture = noise(40, 30, true, 10 + n);
+        let id = document.record_at(Some(RevisionId(0)), made("paint"), picture, 1, None, Some(Arc::new(local)));
+        project.record(document.revision(id).unwrap(), None).unwrap();
+    }
+    (project, document)
 }
 
 /// One sentence, as a person reads it.

@@ -1,7 +1,8 @@
 //! What goes in comes out.
 
-use crate::{PLENTY, assert_sentence, made, noise, small, steps};
-use pentimento::document::{Document, Origin, RevisionId};
+use crate::{PLENTY, assert_sentence, edited, made, mask, noise, small, steps};
+use pentimento::document::{Document, LocalEdit, Origin, Placing, Revision, RevisionId};
+use pentimento::imaging::{Blend, ContextBox, Mask, Mode, Rect};
 use pentimento::project::{Error, Project, State, View};
 use pentimento::recipe::{ModelId, Recipe, Sampling, Size};
 use proptest::prelude::*;
@@ -16,7 +17,7 @@ fn a_project_is_as_it_was_left() {
     drop(project);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "one file at rest");
     let header = std::fs::read(&path).unwrap();
-    assert_eq!((&header[16..18], &header[60..64], &header[68..72]), (&[0x40, 0][..], &[0, 0, 0, 1][..], &b"Pent"[..]));
+    assert_eq!((&header[16..18], &header[60..64], &header[68..72]), (&[0x40, 0][..], &[0, 0, 0, 2][..], &b"Pent"[..]));
     for project in [Project::open(&path).unwrap(), Project::open_read_only(&path).unwrap()] {
         assert_eq!(project.document(PLENTY).unwrap(), document);
         assert_eq!(project.thumbnails().unwrap(), BTreeMap::from([(RevisionId(1), noise(4, 3, false, 9))]));
@@ -69,6 +70,102 @@ fn what_does_not_fit_the_tree_is_refused() {
     assert_eq!(project.document(PLENTY).unwrap(), document, "and nothing has changed");
 }
 
+#[test]
+fn local_edits_are_as_they_were_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pentimento");
+    let (mut project, mut document) = edited(&path);
+    // A selection of many tiles with soft edges, an empty one, and an edit whose source was pruned meanwhile.
+    let mut soft = Mask::new(600, 300).unwrap();
+    soft.lasso(&[[3.0, 5.0], [580.0, 40.0], [260.0, 290.0]], Mode::Add);
+    soft.rectangle(Rect { left: 100, top: 100, width: 20, height: 20 }, Mode::Erase);
+    for mask in [soft.feathered(20), Mask::new(600, 300).unwrap()] {
+        let placing = Placing::Selection { mask, blend: Blend::default() };
+        let seen = ContextBox { left: 0, top: -150, width: 600, height: 600 };
+        let local = LocalEdit { seen, result: noise(64, 64, false, 5), reconstruction: None, placing };
+        let id = document.record_at(Some(RevisionId(99)), made("x"), noise(600, 300, false, 6), 1, None, Some(Arc::new(local)));
+        project.record(document.revision(id).unwrap(), None).unwrap();
+    }
+    assert_eq!(project.document(PLENTY).unwrap(), document);
+    drop(project);
+    for project in [Project::open(&path).unwrap(), Project::open_read_only(&path).unwrap()] {
+        assert_eq!(project.document(PLENTY).unwrap(), document);
+        project.check().unwrap();
+    }
+    let copy = Project::create(&folder.path().join("b.pentimento"), &document, &BTreeMap::new(), &State::default()).unwrap();
+    assert_eq!(copy.document(PLENTY).unwrap(), document);
+}
+
+#[test]
+fn a_local_edit_that_could_not_be_read_back_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut project, document) = edited(&folder.path().join("a.pentimento"));
+    let (whole, selection, change) = (RevisionId(4), RevisionId(5), RevisionId(6));
+    let blend = Blend { feather: 1, matching: 0.5 };
+    let select = |mask: Mask, blend: Blend| move |edit: &mut LocalEdit| edit.placing = Placing::Selection { mask: mask.clone(), blend };
+    let reach = |reach: f32| move |edit: &mut LocalEdit| edit.placing = Placing::Change { reach };
+    let place = |left: i64, width: u32| move |edit: &mut LocalEdit| edit.seen = ContextBox { left, width, ..edit.seen };
+    let wrong = |id: RevisionId, spoil: &dyn Fn(&mut LocalEdit)| {
+        let was = document.revision(id).unwrap();
+        let mut edit = LocalEdit::clone(was.local.as_ref().unwrap());
+        spoil(&mut edit);
+        Revision { id: document.next(), local: Some(Arc::new(edit)), ..was.clone() }
+    };
+    let mut all = vec![
+        wrong(selection, &select(mask([41, 30], 1), blend)),
+        wrong(selection, &select(mask([40, 30], 1), Blend { matching: f32::NAN, ..blend })),
+        wrong(selection, &select(mask([40, 30], 1), Blend { feather: u32::MAX, ..blend })),
+        wrong(change, &reach(f32::INFINITY)),
+        wrong(change, &reach(-0.1)),
+        wrong(change, &|edit| edit.reconstruction = Some(noise(8, 8, false, 1))),
+        wrong(whole, &place(40, 10)),
+        wrong(whole, &place(0, 0)),
+        wrong(whole, &place(i64::MAX, u32::MAX)),
+        wrong(whole, &place(0, 300_000)),
+    ];
+    // What was made from a picture of another size is no edit of a part of it.
+    all.push(Revision { parent: Some(RevisionId(2)), ..wrong(whole, &|_| {}) });
+    for revision in &all {
+        let error = project.record(revision, None).unwrap_err();
+        assert!(error.is_refused(), "{error}");
+        assert_sentence(&error);
+    }
+    assert_eq!(project.document(PLENTY).unwrap(), document);
+    let mut saved = document.saved();
+    saved.revisions[4].parent = Some(RevisionId(2));
+    saved.last_child.clear();
+    let path = folder.path().join("b.pentimento");
+    let error = Project::create(&path, &Document::restore(saved).unwrap(), &BTreeMap::new(), &State::default()).unwrap_err();
+    assert!(error.is_refused() && !path.exists(), "{error}");
+}
+
+/// An edit of a part of a picture of one pixel; its selection is made as large as the picture that it is used for.
+fn edit() -> impl Strategy<Value = LocalEdit> {
+    let selection = (any::<u8>(), 0u32..=65_000, 0.0f32..=1.0).prop_map(|(value, feather, matching)| {
+        let mut mask = Mask::new(1, 1).unwrap();
+        mask.fill(value);
+        Placing::Selection { mask, blend: Blend { feather, matching } }
+    });
+    let placing = prop_oneof![Just(Placing::Whole), selection, (0.0f32..=1.0).prop_map(|reach| Placing::Change { reach })];
+    let seen = (-30i64..=0, -30i64..=0, 31u32..=260_000, 31u32..=260_000);
+    (placing, seen, (1u32..12, 1u32..12, any::<bool>()), prop::option::of(any::<bool>())).prop_map(|(placing, seen, result, other)| {
+        let (left, top, width, height) = seen;
+        LocalEdit {
+            seen: ContextBox { left, top, width, height },
+            result: noise(result.0, result.1, result.2, 1),
+            reconstruction: other.map(|deep| noise(result.0, result.1, deep, 2)),
+            placing,
+        }
+    })
+}
+
+fn fitted(mut edit: LocalEdit, size: [u32; 2]) -> Arc<LocalEdit> {
+    if let Placing::Selection { mask: selected, .. } = &mut edit.placing {
+        *selected = mask(size, selected.coverage(0, 0).into());
+    }
+    Arc::new(edit)
+}
+
 fn origin() -> impl Strategy<Value = Origin> {
     let recipe = (any::<(bool, u64, Option<u64>, bool)>(), ".{0,20}", -1e9f32..1e9, 0.0f32..=2.0).prop_map(|(n, prompt, guidance, t)| {
         let model = if n.0 { ModelId::Nano } else { ModelId::Folder(format!("/m/{prompt}").into()) };
@@ -93,7 +190,10 @@ proptest! {
     /// Everything that a person can do, kept one by one; now and then the file is closed and opened.
     #[test]
     fn any_document_comes_back(
-        acts in prop::collection::vec((0u8..9, 0u32..9, origin(), (1u32..12, 1u32..12, any::<bool>(), any::<i32>())), 1..24),
+        acts in prop::collection::vec(
+            (0u8..9, 0u32..9, origin(), (1u32..12, 1u32..12, any::<bool>(), any::<i32>()), prop::option::of(edit())),
+            1..24,
+        ),
         zoom in prop::option::of((0.01..64.0, -1e5..1e5, -1e5..1e5)),
         mask in prop::option::of(prop::collection::vec(any::<u8>(), 0..50)),
     ) {
@@ -102,13 +202,17 @@ proptest! {
         let mut document = Document::default();
         let mut project = Project::create(&path, &document, &BTreeMap::new(), &State::default()).unwrap();
         let mut state = State::default();
-        for (act, n, origin, (width, height, deep, made_at)) in acts {
+        for (act, n, origin, (width, height, deep, made_at), edit) in acts {
             let id = RevisionId(n);
             match act {
                 0..4 => {
                     let way = (n % 2 == 0).then(|| steps(u64::from(n)));
                     let parent = (n > 2).then_some(id);
-                    let id = document.record_at(parent, origin, noise(width, height, deep, n.into()), made_at.into(), way, None);
+                    // An edit of a part is as large as what it was made from.
+                    let source = parent.and_then(|p| document.revision(p)).filter(|_| edit.is_some());
+                    let [width, height] = source.map_or([width, height], |s| [s.picture.width(), s.picture.height()]);
+                    let edit = edit.map(|edit| fitted(edit, [width, height]));
+                    let id = document.record_at(parent, origin, noise(width, height, deep, n.into()), made_at.into(), way, edit);
                     project.record(document.revision(id).unwrap(), None).unwrap();
                     if document.current().is_none() {
                         document.go(id);

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod editing;
+
 use eframe::egui::accesskit::{Action as AccessAction, Role};
 use eframe::egui::{self, Key, Modifiers, Theme};
 use eframe::egui_wgpu::{RenderState, RendererOptions};

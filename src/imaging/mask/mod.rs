@@ -119,6 +119,11 @@ impl Mask {
         Ok(Self { width, height, tiles: vec![Tile::Even(0); count] })
     }
 
+    /// Memory that one of a size takes at most.
+    pub fn most_bytes([width, height]: [u32; 2]) -> u64 {
+        u64::from(width.div_ceil(TILE)) * u64::from(height.div_ceil(TILE)) * TILE_BYTES as u64
+    }
+
     pub fn width(&self) -> u32 {
         self.width
     }

@@ -1,0 +1,104 @@
+//! Pictures, projects and models from the disk, and pictures onto it.
+
+use super::keeping::Arrival;
+use super::pixels::STILL_READ;
+use super::running::usual_steps;
+use super::{Ask, Editor, Mode, Model, NoticeKind, Question};
+use crate::document::{Origin, Revision};
+use crate::imaging::{ENDINGS, Format, Picture, Pyramid};
+use crate::jobs::{Command, Thumbnail};
+use crate::recipe::ModelId;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+impl Editor {
+    pub(super) fn open(&mut self, paths: Vec<PathBuf>, commands: &mut Vec<Command>) {
+        for path in paths {
+            if path.extension().is_some_and(|e| e == "pentimento") {
+                commands.push(Command::OpenProject(path));
+            } else {
+                self.opening += 1;
+                commands.push(Command::Open(path));
+            }
+        }
+    }
+
+    pub(super) fn opened(
+        &mut self,
+        name: String,
+        at: i64,
+        result: Result<(Picture, Arc<Pyramid>, Thumbnail), String>,
+        commands: &mut Vec<Command>,
+    ) {
+        self.opening = self.opening.saturating_sub(1);
+        match result {
+            Ok((picture, pyramid, thumbnail)) => {
+                let origin = if name.is_empty() { Origin::Pasted } else { Origin::Opened { name } };
+                let revision =
+                    self.record(Arrival { parent: None, origin, picture, steps: None, local: None, at, pyramid, thumbnail }, commands);
+                self.document.go(revision);
+                self.draft.mode = Mode::Edit;
+            }
+            Err(why) if name.is_empty() => self.say(NoticeKind::Failed, &format!("What is on the clipboard cannot be opened: {why}.")),
+            Err(why) => self.say(NoticeKind::Failed, &format!("{name} cannot be opened: {why}.")),
+        }
+    }
+
+    /// Writes the picture that is looked at; the ending says how, PNG where there is none.
+    pub(super) fn export(&mut self, mut path: PathBuf, commands: &mut Vec<Command>) {
+        const QUALITY: u8 = 92;
+        if path.extension().is_none() {
+            path.set_extension("png");
+        }
+        match (Format::of(&path, QUALITY), self.document.current()) {
+            (Ok(format), Some(revision)) => match revision.picture.here().cloned() {
+                Some(picture) => commands.push(Command::Export { picture, path, format }),
+                None => self.say(NoticeKind::Failed, STILL_READ),
+            },
+            (Err(why), _) => self.say(NoticeKind::Failed, &format!("The picture was not saved: {why}.")),
+            (_, None) => {}
+        }
+    }
+
+    pub(super) fn answer(&mut self, commands: &mut Vec<Command>) {
+        let Some(Ask { question, answer }) = self.ask.take() else { return };
+        let path = PathBuf::from(answer.trim());
+        if path.as_os_str().is_empty() {
+            return;
+        }
+        match question {
+            Question::Open => self.open(vec![path], commands),
+            Question::Save => self.export(path, commands),
+            Question::OpenMask => self.import_mask(path, commands),
+            Question::SaveMask => self.export_mask(path, commands),
+            Question::SaveProject => self.save_project(path, commands),
+            Question::ModelFolder => self.set_model(ModelId::Folder(path), commands),
+        }
+    }
+
+    pub(super) fn set_model(&mut self, id: ModelId, commands: &mut Vec<Command>) {
+        if id != self.model.id {
+            self.map = None;
+            self.scrubbed = None;
+            self.draft.steps = usual_steps(&id);
+        }
+        self.settings.model = id.clone();
+        self.model = Model { id: id.clone(), facts: None };
+        commands.push(Command::LookAt(id));
+        commands.push(Command::SaveSettings(self.settings.to_json()));
+    }
+}
+
+/// A file name that suits a revision.
+pub(super) fn export_name(revision: &Revision) -> String {
+    let title = revision.title();
+    let title =
+        title.rsplit_once('.').filter(|(_, ending)| ENDINGS.contains(&ending.to_lowercase().as_str())).map_or(title, |(stem, _)| stem);
+    let words: Vec<String> = title
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|w| !w.is_empty())
+        .take(8)
+        .map(|w| w.chars().take(24).collect::<String>().to_lowercase())
+        .collect();
+    if words.is_empty() { "picture.png".to_owned() } else { format!("{}.png", words.join("-")) }
+}

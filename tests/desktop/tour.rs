@@ -1,0 +1,134 @@
+//! A tour through the window by keys and pointer: open a photo, select, edit, choose, compare, branch, look at steps, leave,
+//! and come back.
+//!
+//! `PENTIMENTO_TOUR=folder cargo test --test desktop tour` keeps a picture of each stop.
+
+use crate::controls::{self, middle, run_button};
+use crate::program::Program;
+use crate::screen::{HEIGHT, Screen, WIDTH};
+use pentimento::document::{Placing, RevisionId};
+use pentimento::imaging::{self, Format, Picture, compare};
+use pentimento::project::Project;
+use pentimento::ui::theme;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// Lets the window draw what was asked for.
+fn rest() {
+    sleep(Duration::from_millis(900));
+}
+
+/// A stop of the tour.
+fn stop(screen: &Screen, name: &str) {
+    rest();
+    let Some(folder) = std::env::var_os("PENTIMENTO_TOUR").map(PathBuf::from) else { return };
+    let shot = screen.shot();
+    let picture = Picture::from_rgb8(shot.width as u32, shot.height as u32, &shot.rgb).unwrap();
+    imaging::save(&picture, &folder.join(name).with_extension("png"), Format::Png).unwrap();
+}
+
+/// A larger photo than the model's: the welcome picture, three times as wide, and a meadow around it.
+fn photo(path: &Path) {
+    let fox = imaging::decode(include_bytes!("../../assets/welcome.png")).unwrap();
+    let (side, rgb) = (fox.width() as usize, fox.to_rgb8());
+    let (width, height) = (1500, 1000);
+    let at = |x: usize, y: usize| {
+        let (fx, fy) = ((x as i64 - 430).clamp(0, side as i64 - 1) as usize, (y as i64 - 180).clamp(0, side as i64 - 1) as usize);
+        [0, 1, 2].map(|c| rgb[3 * (fy * side + fx) + c])
+    };
+    let pixels: Vec<u8> = (0..width * height).flat_map(|i| at(i % width, i / width)).collect();
+    imaging::save(&Picture::from_rgb8(width as u32, height as u32, &pixels).unwrap(), path, Format::Png).unwrap();
+}
+
+#[test]
+fn tour() {
+    let _one = crate::ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let (screen, home) = (Screen::start(), tempfile::tempdir().unwrap());
+    let path = home.path().join("fox.png");
+    photo(&path);
+    let source = imaging::open(&path).unwrap();
+    let mut program = Program::start(&screen, home.path(), &[&path]);
+    screen.until_title(60, |t| t.starts_with("fox.png"));
+    screen.focus();
+    controls::set_steps(&screen, 8);
+    let (x, y) = middle();
+    screen.click(x, 60.0 + theme::TOP_HEIGHT); // out of the field
+    stop(&screen, "1-open");
+
+    // A selection by the brush, and another stroke that is taken back.
+    screen.key("b");
+    rest();
+    screen.drag((x - 70.0, y + 20.0), (x + 60.0, y + 40.0));
+    screen.drag((x - 250.0, y - 120.0), (x - 200.0, y - 120.0));
+    rest();
+    screen.key("ctrl+z");
+    stop(&screen, "2-selection");
+
+    // An edit under it in three variations: choose the third.
+    controls::run_variations(&screen, 3);
+    controls::run(&screen, "add sunglasses", 1);
+    screen.until_title(60, |t| t.starts_with("Writing") || t.starts_with("Painting"));
+    stop(&screen, "3-painting");
+    screen.until_title(180, |t| t.starts_with("add sunglasses"));
+    screen.click(x, 60.0 + theme::TOP_HEIGHT);
+    screen.key("ctrl+z"); // the click was a dot of the brush
+    screen.key("Left");
+    stop(&screen, "4-candidates");
+    screen.key("Return");
+
+    // Compared with what was before.
+    rest();
+    screen.key("v");
+    stop(&screen, "5-compare");
+    screen.key("v");
+    rest();
+
+    // A branch: back to the photo, and another wish without a selection.
+    screen.key("ctrl+z");
+    screen.until_title(20, |t| t.starts_with("fox.png"));
+    screen.key("ctrl+d");
+    rest();
+    controls::run_variations(&screen, 1);
+    controls::run(&screen, "make it night", 1);
+    screen.until_title(180, |t| t.starts_with("make it night"));
+    screen.key("Tab"); // out of the prompt
+    stop(&screen, "6-branch");
+
+    // The steps of its painting, and another end from one of them.
+    let (right, bottom) = (WIDTH as f32 - theme::INSPECTOR_WIDTH, HEIGHT as f32 - theme::STATUS_HEIGHT);
+    let slider = bottom - theme::RUN_BUTTON.y - 10.0 - theme::ROW_HEIGHT + 6.0;
+    screen.drag((right - 147.0, slider), (right - 220.0, slider));
+    stop(&screen, "7-steps");
+    screen.click(right - 66.0, slider);
+    screen.until_title(60, |t| t.starts_with("Painting"));
+    screen.until_title(180, |t| t.starts_with("make it night"));
+    let _ = run_button();
+    program.until_said(60, " is kept", 6);
+    assert!(program.quit(&screen).0.success());
+
+    // All is there in the file, and what was not selected is as it was.
+    let project = Project::open(&home.path().join("projects/current.pentimento")).unwrap();
+    let document = project.document(1 << 32).unwrap();
+    assert_eq!(document.revisions().len(), 6, "the photo, three candidates, a night and its branch");
+    let under = |id: u32| document.revision(RevisionId(id)).unwrap();
+    assert!((1..6).all(|id| under(id).parent == Some(RevisionId(0))));
+    for id in 1..4 {
+        let revision = under(id);
+        let Some(Placing::Selection { mask, blend }) = revision.local.as_deref().map(|l| &l.placing) else { panic!("no selection") };
+        let found = compare(&source, revision.picture.here().unwrap(), Some(&mask.grown(blend.feather))).unwrap();
+        assert!(found.pixels > 0 && found.outside == 0, "{found:?}");
+        let bounds = mask.bounds().unwrap();
+        assert!(bounds.width < 600 && bounds.height < 300, "the second stroke was taken back: {bounds:?}");
+    }
+    let way = |id: u32| &under(id).steps.as_ref().unwrap().values()[0];
+    assert_eq!(way(4), way(5), "they begin with the same steps");
+    drop(project);
+
+    // Come back.
+    let _program = Program::start(&screen, home.path(), &[]);
+    screen.until_title(60, |t| t.starts_with("make it night"));
+    screen.focus();
+    screen.key("v");
+    stop(&screen, "8-again");
+}

@@ -1,0 +1,60 @@
+//! Files of formats that were released: `format-1.pentimento` was written by the first program that wrote projects.
+
+use crate::{PLENTY, edited, noise, small};
+use pentimento::document::{Document, RevisionId};
+use pentimento::project::{Project, State, View};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+const FIRST: &[u8] = include_bytes!("format-1.pentimento");
+
+/// What is in the file: what [`small`] makes, and where a person was.
+fn document(folder: &Path) -> Document {
+    small(&folder.join("other.pentimento")).1
+}
+
+#[track_caller]
+fn assert_whole(project: &Project, document: &Document) {
+    assert_eq!(&project.document(PLENTY).unwrap(), document);
+    assert_eq!(project.thumbnails().unwrap(), BTreeMap::from([(RevisionId(1), noise(4, 3, false, 9))]));
+    let view = Some(View { zoom: 2.5, centre: (12.0, -3.5) });
+    assert_eq!(project.state().unwrap(), State { prompt: "make it snow".into(), view, mask: Some(Arc::from([1, 2, 3, 250])) });
+    project.check().unwrap();
+}
+
+#[test]
+fn the_first_format_opens_and_stays_beside() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut document = document(other.path());
+    let path = folder.path().join("a.pentimento");
+    fs::write(&path, FIRST).unwrap();
+    // Only looking: nothing changes.
+    assert_whole(&Project::open_read_only(&path).unwrap(), &document);
+    assert_eq!(fs::read(&path).unwrap(), FIRST);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    let mut project = Project::open(&path).unwrap();
+    assert_whole(&project, &document);
+    // It takes what only the new format has.
+    let edits = edited(&other.path().join("edits.pentimento")).1;
+    for id in [4, 5, 6].map(RevisionId) {
+        let edit = edits.revision(id).unwrap().clone();
+        let at = document.record_at(edit.parent, edit.origin, edit.picture.here().unwrap().clone(), edit.made_at, edit.steps, edit.local);
+        project.record(document.revision(at).unwrap(), None).unwrap();
+    }
+    assert_whole(&project, &document);
+    drop(project);
+    assert_eq!(fs::read(&path).unwrap()[60..64], [0, 0, 0, 2]);
+    assert_whole(&Project::open(&path).unwrap(), &document);
+    let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["a.pentimento", "a.pentimento-format-1"]);
+    assert_eq!(fs::read(folder.path().join("a.pentimento-format-1")).unwrap(), FIRST);
+
+    // Who has put the old file back gets it brought over once more, and no copy is written over.
+    fs::write(&path, FIRST).unwrap();
+    drop(Project::open(&path).unwrap());
+    assert_eq!(fs::read(folder.path().join("a.pentimento-format-1-1")).unwrap(), FIRST);
+}
