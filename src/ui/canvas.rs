@@ -327,7 +327,7 @@ fn split(ui: &Ui, rect: Rect, editor: &Editor, other: &Revision, compare: Compar
     painter.line_segment([pos2(x, whole.top()), pos2(x, whole.bottom())], Stroke::new(2.0, colours.accent));
     let knob = pos2(x, rect.center().y.clamp(whole.top(), whole.bottom()));
     painter.circle(knob, 10.0, colours.panel, Stroke::new(2.0, colours.accent));
-    chip(ui, whole.left_top().max(rect.min) + vec2(10.0, 10.0), "Before");
+    chip(ui, whole.left_bottom().max(rect.min).min(rect.max) + vec2(10.0, -34.0), "Before");
 }
 
 /// The tokens as they are written, each a cell in the colour of its meaning.

@@ -121,6 +121,8 @@ fn proof_words(Proof { found, all, has_selection }: Proof) -> String {
         format!("{} px changed outside the selection", thousands(found.outside))
     } else if found.pixels == 0 {
         "No pixel differs from before".to_owned()
+    } else if found.pixels == all {
+        "Every pixel has changed".to_owned()
     } else {
         format!("{} px changed ({}), all others are equal to the last bit", thousands(found.pixels), share(found.pixels))
     }
@@ -188,6 +190,7 @@ mod tests {
         };
         assert_eq!(words(5000, 0, true), "0 px changed outside the selection");
         assert_eq!(words(0, 0, false), "No pixel differs from before");
+        assert_eq!(words(2_000_000, 9, false), "Every pixel has changed");
         assert_eq!(words(1_234_567, 0, false), "1,234,567 px changed (61.7 %), all others are equal to the last bit");
         assert_eq!(words(7, 7, false), "7 px changed (under 0.1 %), all others are equal to the last bit");
     }

@@ -112,11 +112,8 @@ pub fn answer(screen: &Screen, path: &Path) {
     screen.key("Return");
 }
 
-/// Chooses how many pictures the next run makes: buttons in a row below the first slider.
-#[track_caller]
-pub fn run_variations(screen: &Screen, count: u8) {
-    let (left, top) = (WIDTH as usize - theme::INSPECTOR_WIDTH as usize, theme::TOP_HEIGHT as usize);
-    let rail = || accent(screen, [left..WIDTH as usize, top..HEIGHT as usize], 8, 7);
-    let [x, y, _] = until(screen, "there is no slider", rail);
-    screen.click(x as f32 + 15.0 + 34.0 * f32::from(count - 1), y as f32 + 64.0);
+/// Chooses how many pictures the next run makes: buttons in the third row of the settings.
+pub fn choose_variations(screen: &Screen, count: u8) {
+    let left = WIDTH as f32 - theme::INSPECTOR_WIDTH;
+    screen.click(left + 121.0 + 34.0 * f32::from(count - 1), theme::TOP_HEIGHT + 204.0);
 }

@@ -93,7 +93,7 @@ fn tour() {
     stop(&screen, "2-selection");
 
     // An edit under it in three variations: choose the third.
-    controls::run_variations(&screen, 3);
+    controls::choose_variations(&screen, 3);
     rest(&screen);
     controls::run(&screen, "add sunglasses", 1);
     screen.until_title(60, |t| t.starts_with("Writing") || t.starts_with("Painting"));
@@ -118,10 +118,10 @@ fn tour() {
     screen.until_title(20, |t| t.starts_with("fox.png"));
     key(&screen, "ctrl+d");
     rest(&screen);
-    controls::run_variations(&screen, 1);
+    controls::choose_variations(&screen, 1);
     rest(&screen);
-    controls::run(&screen, "make it night", 1);
-    screen.until_title(180, |t| t.starts_with("make it night"));
+    controls::run(&screen, "make it black and white", 1);
+    screen.until_title(180, |t| t.starts_with("make it black and white"));
     rest(&screen);
     key(&screen, "Escape");
     stop(&screen, "6-branch");
@@ -134,14 +134,14 @@ fn tour() {
     stop(&screen, "7-steps");
     screen.click(right - 66.0, slider);
     screen.until_title(60, |t| t.starts_with("Painting"));
-    screen.until_title(180, |t| t.starts_with("make it night"));
+    screen.until_title(180, |t| t.starts_with("make it black and white"));
     program.until_kept(60, 6);
     assert!(program.quit(&screen).0.success());
 
     // All is there in the file, and what was not selected is as it was.
     let project = Project::open(&home.path().join("projects/current.pentimento")).unwrap();
     let document = project.document(1 << 32).unwrap();
-    assert_eq!(document.revisions().len(), 6, "the photo, three candidates, a night and its branch");
+    assert_eq!(document.revisions().len(), 6, "the photo, three candidates, a grey one and its branch");
     let under = |id: u32| document.revision(RevisionId(id)).unwrap();
     assert!((1..6).all(|id| under(id).parent == Some(RevisionId(0))));
     for id in 1..4 {
@@ -158,7 +158,7 @@ fn tour() {
 
     // Come back.
     let _program = Program::start(&screen, home.path(), &[]);
-    screen.until_title(60, |t| t.starts_with("make it night"));
+    screen.until_title(60, |t| t.starts_with("make it black and white"));
     screen.focus();
     key(&screen, "v");
     stop(&screen, "8-again");

@@ -219,6 +219,17 @@ fn it_looks_as_it_did() {
         h.run_steps(3);
         h.snapshot_options(format!("blueprint-{name}"), &options);
         results.extend_harness(&mut h);
+        // An edit with a selection, its branch in the history, and the two pictures compared.
+        let mut h = drawn(editing::edited(), theme);
+        h.key_press(Key::M);
+        h.run_steps(2);
+        editing::drag(&mut h, &[egui::pos2(420.0, 200.0), egui::pos2(600.0, 300.0)], Modifiers::NONE);
+        h.run_steps(3);
+        h.snapshot_options(format!("edit-{name}"), &options);
+        h.key_press(Key::V);
+        h.run_steps(3);
+        h.snapshot_options(format!("compare-{name}"), &options);
+        results.extend_harness(&mut h);
     }
     let mut h = drawn(Window::new(), Theme::Dark);
     h.state_mut().editor.draft.seed = 42;
