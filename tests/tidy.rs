@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("render", &["imaging"]),
     ("ui", &["editor", "render", "document", "imaging", "recipe", "about"]),
     ("app", &["editor", "jobs", "ui", "render", "places"]),
-    ("cli", &["pipeline", "hub", "project", "imaging", "recipe", "places", "about"]),
+    ("cli", &["pipeline", "hub", "project", "document", "imaging", "recipe", "places", "about"]),
     ("main", &["app", "cli", "pipeline::memory"]),
 ];
 

@@ -1,5 +1,6 @@
 //! The arguments.
 
+use crate::document::USUAL_REACH;
 use crate::pipeline::{DeviceChoice, DtypeChoice, Residency};
 use crate::recipe::{ModelId, NullAr, NullVae, Recipe, Sampling, Size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -29,6 +30,8 @@ pub enum Command {
         /// The picture: PNG, JPEG, WebP, TIFF, GIF or BMP
         image: PathBuf,
         #[command(flatten)]
+        how: How,
+        #[command(flatten)]
         common: Common,
     },
     /// Tell what a model is: parts, sizes, types, what is missing, the memory it needs
@@ -39,6 +42,26 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What of an edit is taken over. If nothing is said: what the model has changed, and every other pixel stays as it is.
+#[derive(Args, Debug)]
+pub struct How {
+    /// Change only what is white in this picture, which is as large as the other
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["whole", "raw"])]
+    pub mask: Option<PathBuf>,
+    /// Pixels that the transition reaches beyond the mask
+    #[arg(long, requires = "mask", default_value_t = 8, value_name = "N")]
+    pub feather: u32,
+    /// How small a change still counts, 0 to 1
+    #[arg(long, default_value_t = USUAL_REACH)]
+    pub reach: f32,
+    /// Take over all of the model's picture, at the size of the other
+    #[arg(long, conflicts_with = "raw")]
+    pub whole: bool,
+    /// Write the model's own picture, at its own size
+    #[arg(long)]
+    pub raw: bool,
 }
 
 /// What `generate` and `edit` have in common.

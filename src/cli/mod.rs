@@ -6,11 +6,12 @@ mod report;
 
 pub use arguments::{Arguments, Command};
 
-use crate::imaging::{self, Format};
-use crate::pipeline::{Dump, Engine, Outcome, Request, Settings};
+use crate::document::{LocalEdit, Placing};
+use crate::imaging::{self, Blend, ContextBox, Format, Mask, Picture};
+use crate::pipeline::{Dump, Engine, Made, Outcome, Request, Settings};
 use crate::places;
 use anyhow::{Context, Result, bail};
-use arguments::Common;
+use arguments::{Common, How};
 use report::Reporter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,7 +24,7 @@ const CANCELLED: u8 = 130;
 pub fn run(command: Command) -> ExitCode {
     let (json, result) = match command {
         Command::Generate { common } => (common.json, make(&common, None)),
-        Command::Edit { image, common } => (common.json, make(&common, Some(&image))),
+        Command::Edit { image, how, common } => (common.json, make(&common, Some((&image, &how)))),
         Command::Inspect { folder, json } => (json, inspect::inspect(&folder, json).map(|()| ExitCode::SUCCESS)),
     };
     result.unwrap_or_else(|error| {
@@ -42,7 +43,7 @@ pub fn no_window() -> ExitCode {
     ExitCode::from(2)
 }
 
-fn make(common: &Common, image: Option<&Path>) -> Result<ExitCode> {
+fn make(common: &Common, edit: Option<(&Path, &How)>) -> Result<ExitCode> {
     let cancel = Arc::new(AtomicBool::new(false));
     let seen = cancel.clone();
     ctrlc::set_handler(move || {
@@ -59,14 +60,31 @@ fn make(common: &Common, image: Option<&Path>) -> Result<ExitCode> {
     let mut request = Request::new(common.recipe());
     request.variations = common.variations;
     request.plain = common.plain;
-    request.reference =
-        image.map(|path| imaging::open(path).with_context(|| format!("{} cannot be opened", path.display()))).transpose()?;
+    let open = |path: &Path| imaging::open(path).with_context(|| format!("{} cannot be opened", path.display()));
+    let source = edit.map(|(path, _)| open(path)).transpose()?;
+    let placing = edit.zip(source.as_ref()).map(|((_, how), source)| placing(how, source, open)).transpose()?.flatten();
+    request.reference.clone_from(&source);
     request.tokens = common.tokens.as_deref().map(read_tokens).transpose()?;
     request.noise = common.noise.as_deref().map(read_noise).transpose()?;
 
     let settings =
         Settings { device: common.device.into(), dtype: common.dtype.into(), residency: common.residency(), cache: places::cache() };
     let mut engine = Engine::open(&common.model(), &settings)?;
+    let place = source.as_ref().zip(placing);
+    let seen = place.as_ref().map(|(source, placing)| {
+        let side = engine.checkpoint().configs.side() as u32;
+        let bounds = if let Placing::Selection { mask, .. } = placing { mask.bounds() } else { None };
+        ContextBox::around([source.width(), source.height()], bounds, [side; 2])
+    });
+    if let (Some((source, placing)), Some(seen)) = (&place, seen) {
+        let changes = matches!(placing, Placing::Change { .. });
+        engine.edit_part(&mut request, source, seen, placing.reach().as_ref(), changes)?;
+    }
+    let placed = |made: &Made| -> Result<Picture> {
+        let (Some((source, placing)), Some(seen)) = (&place, seen) else { return Ok(made.picture.clone()) };
+        let (result, reconstruction) = (made.picture.clone(), made.reconstruction.clone());
+        Ok(LocalEdit { seen, result, reconstruction, placing: placing.clone() }.placed(source)?.picture)
+    };
     let dump = common.dump.is_some().then(Dump::default);
     let mut reporter = Reporter::new(common.json, cancel, dump);
     let outcome = engine.run(&request, &mut reporter);
@@ -76,7 +94,7 @@ fn make(common: &Common, image: Option<&Path>) -> Result<ExitCode> {
             let mut files = Vec::new();
             for (i, one) in made.iter().enumerate() {
                 let path = numbered(&common.out, i, made.len());
-                imaging::save(&one.picture, &path, format)?;
+                imaging::save(&placed(one)?, &path, format)?;
                 files.push(path);
             }
             if let (Some(dump), Some(path)) = (reporter.dump(), &common.dump) {
@@ -89,7 +107,7 @@ fn make(common: &Common, image: Option<&Path>) -> Result<ExitCode> {
             let mut kept = Vec::new();
             for (i, one) in made.iter().enumerate() {
                 let path = numbered(&common.out, i, request.variations);
-                imaging::save(&one.picture, &path, format)?;
+                imaging::save(&placed(one)?, &path, format)?;
                 kept.push(path);
             }
             if let Some(partial) = reporter.partial(&engine) {
@@ -101,6 +119,25 @@ fn make(common: &Common, image: Option<&Path>) -> Result<ExitCode> {
             Ok(ExitCode::from(CANCELLED))
         }
     }
+}
+
+/// What of the model's picture goes into the one that is edited; `None` where it is to stay alone.
+fn placing(how: &How, source: &Picture, open: impl Fn(&Path) -> Result<Picture>) -> Result<Option<Placing>> {
+    if !(0.0..=1.0).contains(&how.reach) {
+        bail!("the reach {} is not between 0 and 1", how.reach);
+    }
+    let Some(path) = &how.mask else {
+        let placing = if how.whole { Placing::Whole } else { Placing::Change { reach: how.reach } };
+        return Ok((!how.raw).then_some(placing));
+    };
+    let mask = Mask::from_picture(&open(path)?)?;
+    if mask.size() != [source.width(), source.height()] {
+        bail!("the mask has {} x {} pixels and the picture {} x {}", mask.width(), mask.height(), source.width(), source.height());
+    }
+    if mask.is_empty() {
+        bail!("the mask selects nothing: what is to be changed must be white in {}", path.display());
+    }
+    Ok(Some(Placing::Selection { mask, blend: Blend { feather: how.feather, ..Blend::default() } }))
 }
 
 /// `out.png` for one picture, `out-1.png`, `out-2.png`, … for several.

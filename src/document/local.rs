@@ -25,6 +25,16 @@ pub enum Placing {
     Change { reach: f32 },
 }
 
+impl Placing {
+    /// All that a selection and its feather touch; `None` where there is no selection.
+    pub fn reach(&self) -> Option<Mask> {
+        match self {
+            Self::Selection { mask, blend } => Some(mask.grown(blend.feather)),
+            Self::Whole | Self::Change { .. } => None,
+        }
+    }
+}
+
 /// The reach that is right for most pictures.
 pub const USUAL_REACH: f32 = 0.5;
 

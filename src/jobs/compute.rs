@@ -1,9 +1,8 @@
 //! The lane that runs models.
 
-use super::{CancelToken, Ending, Event, Job, Up, lower_priority, now, storage};
+use super::{CancelToken, Ending, Event, Job, Place, Up, lower_priority, now, storage};
 use crate::document::{LocalEdit, Placing};
-use crate::imaging::{self, ContextBox, Mask, Picture, crop_to_model, mask_to_model};
-use crate::pipeline::load::Part;
+use crate::imaging::{self, Picture};
 use crate::pipeline::{
     self, Blueprint, Engine, Made, Observer, Outcome, Palette, Preview, Progress, Request, Residency, Settings, device_name,
 };
@@ -66,17 +65,10 @@ impl Backend for EngineBackend {
         let Some((_, _, engine)) = &mut self.engine else { return Err(Failure { why: "no model".to_owned(), out_of_memory: false }) };
         let mut request = Request::new(job.recipe.clone());
         request.reference.clone_from(&job.reference);
-        if let (Some(picture), Some(place)) = (&job.reference, &job.place) {
-            let side = engine.checkpoint().configs.side() as u32;
-            let shown = crop_to_model(picture, place.seen, [side; 2]);
-            request.reference = Some(shown.map_err(|e| Failure { why: e.to_string(), out_of_memory: false })?);
-            match &place.placing {
-                // Nothing is known of what surrounds the edit: the model paints all of it, and what is wanted is taken over.
-                _ if !engine.checkpoint().parts().contains(&Part::Encoder) => {}
-                Placing::Change { .. } => request.reconstruct = true,
-                Placing::Selection { mask, blend } => request.free = Some(free(mask, blend.feather, place.seen, engine)),
-                Placing::Whole => {}
-            }
+        if let (Some(picture), Some(Place { seen, placing })) = (&job.reference, &job.place) {
+            let within = placing.reach();
+            let changes = matches!(placing, Placing::Change { .. });
+            engine.edit_part(&mut request, picture, *seen, within.as_ref(), changes).map_err(failure)?;
         }
         request.variations = job.variations;
         request.tokens.clone_from(&job.tokens);
@@ -95,19 +87,6 @@ impl Backend for EngineBackend {
     fn forget(&mut self) {
         self.engine = None;
     }
-}
-
-/// Where the model may paint: every latent pixel that the selection or its feather touches.
-fn free(mask: &Mask, feather: u32, seen: ContextBox, engine: &Engine) -> Vec<bool> {
-    let configs = &engine.checkpoint().configs;
-    let (side, block) = (configs.side(), configs.vae.compression());
-    let covered = mask_to_model(&mask.grown(feather), seen, [side as u32; 2]);
-    let across = side / block;
-    let touched = |i: usize| {
-        let (x, y) = (i % across * block, i / across * block);
-        (y..y + block).any(|y| covered[y * side + x..][..block].iter().any(|v| *v > 0))
-    };
-    (0..across * across).map(touched).collect()
 }
 
 /// Runs jobs until the window is gone.

@@ -8,6 +8,7 @@ use super::prompt::PromptWriter;
 use super::rng::{Rng, Stream};
 use super::watch::Watch;
 use super::{Error, Made, Observer, Outcome, Palette, Request, Result, Stage, blueprint, condition, decode, denoise, memory, prepare};
+use crate::imaging::{ContextBox, Mask, Picture, crop_to_model, mask_to_model};
 use crate::models::layers::Connector;
 use crate::models::{dc_ae, qwen3, sana, ta_tok};
 use crate::recipe::ModelId;
@@ -99,6 +100,41 @@ impl Engine {
     /// The type that weights are held in.
     pub fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    /// Has a request edit the part `seen` of a picture: that is what the model is shown.
+    ///
+    /// With a selection the model paints within it, and what surrounds it follows the picture; without one the part is also
+    /// developed as the autoencoder knows it, if that is wanted, to tell its own error from the edit. A model that cannot
+    /// encode does neither: it paints all of the part.
+    ///
+    /// # Errors      none for a box that is in order
+    pub fn edit_part(
+        &self,
+        request: &mut Request,
+        picture: &Picture,
+        seen: ContextBox,
+        within: Option<&Mask>,
+        reconstruct: bool,
+    ) -> Result<()> {
+        let configs = &self.checkpoint.configs;
+        let side = configs.side();
+        let shown = crop_to_model(picture, seen, [side as u32; 2]).map_err(|e| Error::Picture(e.to_string()))?;
+        request.reference = Some(shown);
+        if self.checkpoint.parts().contains(&Part::Encoder) {
+            request.free = within.map(|mask| {
+                // Every latent pixel that the selection touches.
+                let (covered, block) = (mask_to_model(mask, seen, [side as u32; 2]), configs.vae.compression());
+                let across = side / block;
+                let touched = |i: usize| {
+                    let (x, y) = (i % across * block, i / across * block);
+                    (y..y + block).any(|y| covered[y * side + x..][..block].iter().any(|v| *v > 0))
+                };
+                (0..across * across).map(touched).collect()
+            });
+            request.reconstruct = reconstruct;
+        }
+        Ok(())
     }
 
     /// Runs a request.

@@ -241,7 +241,10 @@ fn selection(ui: &Ui, editor: &Editor) -> Option<Selection> {
         return Some(Selection { mask: mask.clone(), colour: colours.changed, outline: false, invert: false, phase: 0.0 });
     }
     let mask = editor.selected()?.clone();
-    Some(Selection { mask, colour: colours.selected, outline: !editor.selection.is_drawing(), invert: false, phase: 0.0 })
+    // A result is looked at without a veil over it.
+    let is_result = editor.document.current().is_some_and(|r| r.local.is_some()) && !editor.selection.is_drawing();
+    let colour = if is_result { [0; 4] } else { colours.selected };
+    Some(Selection { mask, colour, outline: !editor.selection.is_drawing(), invert: false, phase: 0.0 })
 }
 
 /// The picture under everything.

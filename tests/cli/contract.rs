@@ -161,3 +161,42 @@ fn inspect_tells_parts_and_abilities() {
     let drawn = run(home.path(), &["generate", "--prompt", "x", "--model", folder.to_str().unwrap(), "--steps", "1"]);
     assert!(drawn.status.success(), "{}", stderr(&drawn));
 }
+
+#[test]
+fn an_edit_changes_what_it_is_to_change_and_has_the_size_of_its_source() {
+    let home = tempfile::tempdir().unwrap();
+    let source = imaging::open(&cases().join("odd.png")).unwrap();
+    let size = [source.width(), source.height()];
+    let mut mask = imaging::Mask::new(size[0], size[1]).unwrap();
+    mask.rectangle(imaging::Rect { left: 20, top: 30, width: size[0] / 3, height: size[1] / 3 }, imaging::Mode::Add);
+    imaging::save(&mask.to_picture().unwrap(), &home.path().join("mask.png"), imaging::Format::Png).unwrap();
+    let nothing = imaging::Mask::new(size[0], size[1]).unwrap().to_picture().unwrap();
+    imaging::save(&nothing, &home.path().join("nothing.png"), imaging::Format::Png).unwrap();
+    let picture = cases().join("odd.png");
+    let edit = |more: &[&str]| {
+        let common = ["edit", picture.to_str().unwrap(), "--prompt", "make it darker", "--steps", "2", "--out", "x.png"];
+        run(home.path(), &[&common[..], more].concat())
+    };
+    let made = |more: &[&str]| {
+        let done = edit(more);
+        assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+        imaging::open(&home.path().join("x.png")).unwrap()
+    };
+    let masked = made(&["--mask", "mask.png", "--feather", "5"]);
+    let found = imaging::compare(&source, &masked, Some(&mask.grown(5))).unwrap();
+    assert!(found.pixels > 500 && found.outside == 0, "{found:?}");
+    for more in [&[][..], &["--reach", "0.9"], &["--whole"]] {
+        let picture = made(more);
+        assert_eq!([picture.width(), picture.height()], size, "{more:?}");
+    }
+    assert_eq!(made(&["--raw"]).width(), 128);
+    for (more, why) in [
+        (&["--mask", "nothing.png"][..], "selects nothing"),
+        (&["--mask", "x.png"], "the mask has 128 x 128 pixels"),
+        (&["--reach", "2"], "not between 0 and 1"),
+    ] {
+        let done = edit(more);
+        assert!(done.status.code() == Some(1) && stderr(&done).contains(why), "{}", stderr(&done));
+    }
+    assert_eq!(edit(&["--mask", "mask.png", "--raw"]).status.code(), Some(2));
+}

@@ -53,7 +53,7 @@ def draw(seed: int, size: str) -> tuple:
 def ours(folder: Path, case: dict, work: Path):
     program = ROOT / "target/debug/pentimento"
     prompt = record.EDIT if case["picture"] else record.PROMPT
-    verb = ["edit", record.CASES / f"{case['picture']}.png"] if case["picture"] else ["generate"]
+    verb = ["edit", record.CASES / f"{case['picture']}.png", "--raw"] if case["picture"] else ["generate"]
     command = [program, *verb, "--prompt", prompt, "--model", folder, "--greedy", *case["run"], "--device", "cpu",
                "--noise", work / "dump.safetensors", "--dump", work / "ours.safetensors", "--out", work / "ours.png"]
     if case["noise"]:
