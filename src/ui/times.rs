@@ -50,7 +50,7 @@ struct Frame {
     start_ms: f64,
     work_ms: f64,
     work_cpu_ms: Option<f64>,
-    frame_ms: Option<f64>,
+    all_ms: Option<f64>,
     running: bool,
 }
 
@@ -97,7 +97,7 @@ impl Times {
         if seen.frame.is_none_or(|(known, _)| known != number) {
             let first = seen.frame.is_some() && seen.frames.is_empty();
             if let Some((_, mut frame)) = seen.frame.take().filter(|_| seen.frames.len() < MOST_FRAMES) {
-                frame.frame_ms = before.map(|s| f64::from(s) * 1e3);
+                frame.all_ms = before.map(|s| f64::from(s) * 1e3);
                 seen.frames.push(frame);
             }
             seen.frame = Some((number, Frame { start_ms: since(seen.begun), ..Frame::default() }));
@@ -202,7 +202,7 @@ impl Seen {
                 "frames": of.len(),
                 "work_ms": all(&|f| Some(f.work_ms)),
                 "work_cpu_ms": all(&|f| f.work_cpu_ms),
-                "frame_ms": all(&|f| f.frame_ms),
+                "frame_ms": all(&|f| f.all_ms),
                 "between_ms": quantiles(between.iter().filter(|(_, f)| f.running == running).map(|(ms, _)| *ms).collect()),
             }));
         }
