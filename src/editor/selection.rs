@@ -226,7 +226,10 @@ impl Editor {
             Select::Size(_) | Select::Hardness(_) => {}
             Select::Amount(amount) => self.selection.amount = amount.clamp(1, 500),
             Select::Press(at, how) => self.press(at, how),
-            Select::Drag(points) => points.into_iter().for_each(|at| self.drag(at)),
+            Select::Drag(points) => {
+                let last = points.len().saturating_sub(1);
+                points.into_iter().enumerate().for_each(|(i, at)| self.drag(at, i == last));
+            }
             Select::Release => self.release(commands),
             Select::Abort => {
                 if let Some(Drawing::Stroke { before, .. }) = self.selection.drawing.take() {
@@ -306,14 +309,19 @@ impl Editor {
             Tool::Lasso => Some(Drawing::Lasso { points: vec![point], how }),
         };
         selection.mask = Some(mask);
-        self.drag(at);
+        self.drag(at, true);
     }
 
-    fn drag(&mut self, at: [f64; 2]) {
+    /// The pointer is somewhere else; `now` is false for the places that it came by since the last frame.
+    fn drag(&mut self, at: [f64; 2], now: bool) {
         let (diameter, hardness) = (self.brush_diameter(), self.selection.hardness);
         let point = at.map(|v| v as f32);
         match (&mut self.selection.drawing, &mut self.selection.mask) {
             (Some(Drawing::Stroke { last, pen, .. }), Some(mask)) => {
+                // Each segment costs all of the brush, and a mouse may tell of a thousand places a second.
+                if !now && (point[0] - last[0]).hypot(point[1] - last[1]) < diameter / 16.0 {
+                    return;
+                }
                 let dirty = mask.stroke(*last, point, Brush { diameter, hardness, mode: *pen });
                 *last = point;
                 if *pen == Pen::Add && !dirty.is_empty() {

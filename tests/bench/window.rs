@@ -131,23 +131,27 @@ fn work(screen: &Screen, home: &Path, picture: &Path) -> Vec<Value> {
     (0..6).for_each(|_| paint(screen));
     hands(screen, "key ctrl+z sleep 0.3 key ctrl+z sleep 0.3");
 
-    // While the model edits the selection of the large picture, and all of it.
-    for selected in [true, false] {
-        controls::run(screen, "make it darker", 1);
-        until_it_runs(screen);
-        while runs(&screen.title()) {
-            if selected {
-                paint(screen);
-            } else {
-                pan(screen);
-                zoom(screen);
-            }
-        }
-        screen.key("ctrl+0");
-        sleep(Duration::from_secs(1));
-        // Out of the prompt, and nothing selected.
-        hands(screen, "key Escape sleep 0.5 key h sleep 0.2 key ctrl+d sleep 0.5");
+    // While the model edits the selection, with the preview over the picture.
+    controls::run(screen, "make it darker", 1);
+    until_it_runs(screen);
+    while runs(&screen.title()) {
+        pan(screen);
+        zoom(screen);
     }
+    // While it edits the result, painted on the picture that this was made from.
+    sleep(Duration::from_secs(1));
+    hands(screen, "key Escape sleep 0.5 key ctrl+d sleep 0.5 key ctrl+0");
+    controls::run(screen, "make it darker", 1);
+    until_it_runs(screen);
+    let (x, y) = controls::middle();
+    screen.click(x, y);
+    sleep(Duration::from_millis(500));
+    screen.key("ctrl+z");
+    while runs(&screen.title()) {
+        paint(screen);
+    }
+    sleep(Duration::from_secs(1));
+    hands(screen, "key ctrl+d sleep 0.5 key h sleep 0.5");
 
     // From the key to the first news, and from the key to the end. Several edits have come before.
     let jobs = |prompt: &str| {

@@ -1,6 +1,6 @@
-//! What a hand does to a mask: strokes, rectangles, lassos.
+//! What a hand does to a mask in one go: rectangles and lassos.
 
-use super::{Mask, Rect};
+use super::{Mask, Rect, Tile};
 
 /// Whether something is added to a selection or taken from it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,72 +18,28 @@ impl Mode {
             Self::Erase => old.min(255 - new),
         }
     }
-}
 
-/// A round brush.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Brush {
-    /// In pixels of the picture.
-    pub diameter: f32,
-    /// The share of the radius that is wholly covered, 0..1. At 1 the edge is one pixel wide.
-    pub hardness: f32,
-    pub mode: Mode,
+    /// What a place becomes that is covered wholly.
+    pub(super) fn most(self) -> u8 {
+        self.apply(if self == Self::Add { 0 } else { 255 }, 255)
+    }
 }
 
 /// Rows between the top and the bottom of a pixel at which a lasso is looked at.
 const LINES: u32 = 16;
 
 impl Mask {
-    /// Draws one segment of a stroke and returns the rectangle that may have changed. `from` and `to` are in pixels of the
-    /// picture, a pixel's middle at one half; they may lie outside. A dot is a segment from a point to itself.
-    pub fn stroke(&mut self, from: [f32; 2], to: [f32; 2], brush: Brush) -> Rect {
-        let radius = f64::from(brush.diameter.clamp(1.0, 20_000.0)) / 2.0;
-        // Far beyond any picture 32 bits would not do.
-        let [x0, y0, x1, y1] = [from[0], from[1], to[0], to[1]].map(|v| f64::from(v).clamp(-1e6, 1e6));
-        if [x0, y0, x1, y1].iter().any(|v| v.is_nan()) {
-            return Rect::default();
-        }
-        let soft = (radius * (1.0 - f64::from(brush.hardness.clamp(0.0, 1.0)))).max(0.5);
-        // Coverage is one half where the disc ends, if the edge is one pixel wide; else it ends at the disc's edge.
-        let outer = radius + (1.0 - soft).max(0.0);
-        let rect = self.covered(x0.min(x1) - outer, y0.min(y1) - outer, x0.max(x1) + outer, y0.max(y1) + outer);
-        let (dx, dy) = (x1 - x0, y1 - y0);
-        let length2 = dx * dx + dy * dy;
-        let width = outer - (radius - soft).max(0.0);
-        let mode = brush.mode;
-        // One root for each pixel, in 32 bits about the segment's own end, so that the loop is wide.
-        let [dx32, dy32, outer32, inverse] = [dx, dy, outer, 1.0 / width].map(|v| v as f32);
-        let per_length2 = if length2 > 0.0 { (1.0 / length2) as f32 } else { 0.0 };
-        let value = |px: f32, py: f32| {
-            let along = ((px * dx32 + py * dy32) * per_length2).clamp(0.0, 1.0);
-            let (away_x, away_y) = (px - along * dx32, py - along * dy32);
-            let t = ((outer32 - (away_x * away_x + away_y * away_y).sqrt()) * inverse).clamp(0.0, 1.0);
-            (t * t * (3.0 - 2.0 * t) * 255.0 + 0.5) as u8
-        };
-        self.change_where(
-            rect,
-            |tile| {
-                // Tiles of a long slanting segment's box that it does not come near stay as they are.
-                let middle = [f64::from(tile.left) + f64::from(tile.width) / 2.0, f64::from(tile.top) + f64::from(tile.height) / 2.0];
-                let along = if length2 > 0.0 { (((middle[0] - x0) * dx + (middle[1] - y0) * dy) / length2).clamp(0.0, 1.0) } else { 0.0 };
-                let distance = (middle[0] - x0 - along * dx).hypot(middle[1] - y0 - along * dy);
-                distance <= outer + f64::from(tile.width).hypot(f64::from(tile.height)) / 2.0
-            },
-            |x, y, row| {
-                let (px, py) = ((f64::from(x) + 0.5 - x0) as f32, (f64::from(y) + 0.5 - y0) as f32);
-                for (i, old) in row.iter_mut().enumerate() {
-                    *old = mode.apply(*old, value(px + i as f32, py));
-                }
-            },
-        );
-        self.tidy(rect);
-        rect
-    }
-
     /// Adds or takes away a rectangle; returns the part of it that lies in the picture.
     pub fn rectangle(&mut self, rect: Rect, mode: Mode) -> Rect {
         let rect = rect.intersection(self.whole());
-        self.change(rect, |_, _, row| row.fill(if mode == Mode::Add { 255 } else { 0 }));
+        for i in self.touched(rect) {
+            let part = self.tile_rect(i);
+            if part.intersection(rect) == part {
+                self.tiles[i] = Tile::Even(mode.most());
+            } else {
+                self.change(part.intersection(rect), |_, _, row| row.fill(mode.most()));
+            }
+        }
         self.tidy(rect);
         rect
     }
@@ -148,18 +104,8 @@ impl Mask {
         rect
     }
 
-    /// [`Mask::change`] of those tiles alone for which `wanted` is true.
-    fn change_where(&mut self, rect: Rect, wanted: impl Fn(Rect) -> bool, edit: impl Fn(u32, u32, &mut [u8]) + Sync) {
-        for i in self.touched(rect) {
-            let tile = self.tile_rect(i);
-            if wanted(tile) {
-                self.change(tile.intersection(rect), &edit);
-            }
-        }
-    }
-
     /// The pixels that a rectangle of the plane touches.
-    fn covered(&self, left: f64, top: f64, right: f64, bottom: f64) -> Rect {
+    pub(super) fn covered(&self, left: f64, top: f64, right: f64, bottom: f64) -> Rect {
         let [w, h] = self.size().map(f64::from);
         Rect::between(
             left.floor().clamp(0.0, w) as u32,
@@ -212,35 +158,6 @@ fn span(from: f64, to: f64, steps: &mut [i32], single: &mut [f32]) {
 mod tests {
     use super::*;
 
-    fn brush(diameter: f32, hardness: f32, mode: Mode) -> Brush {
-        Brush { diameter, hardness, mode }
-    }
-
-    #[test]
-    fn a_hard_dot_has_the_area_of_a_disc_and_lies_in_its_dirty_rectangle() {
-        for diameter in [1.0, 2.0, 7.5, 40.0, 300.0] {
-            let mut mask = Mask::new(700, 600).unwrap();
-            let dirty = mask.stroke([333.3, 280.7], [333.3, 280.7], brush(diameter, 1.0, Mode::Add));
-            let area = mask.read(mask.whole()).iter().map(|v| f64::from(*v)).sum::<f64>() / 255.0;
-            let want = std::f64::consts::PI * f64::from(diameter * diameter) / 4.0;
-            assert!((area / want - 1.0).abs() < 0.02 + 0.6 / f64::from(diameter), "{diameter}: {area} is not {want}");
-            let bounds = mask.bounds().unwrap();
-            assert_eq!(bounds.intersection(dirty), bounds);
-        }
-    }
-
-    #[test]
-    fn erasing_a_stroke_leaves_nothing_and_a_soft_one_falls_off() {
-        let mut mask = Mask::new(900, 900).unwrap();
-        mask.stroke([10.0, 20.0], [880.0, 870.0], brush(30.0, 1.0, Mode::Add));
-        assert!(mask.tiles.iter().filter(|t| matches!(t, super::super::Tile::Bytes(_))).count() < 14);
-        mask.stroke([10.0, 20.0], [880.0, 870.0], brush(34.0, 1.0, Mode::Erase));
-        assert_eq!(mask.count(), 0);
-        mask.stroke([450.0, 450.0], [450.0, 450.0], brush(100.0, 0.0, Mode::Add));
-        let values: Vec<u8> = (450..505).map(|x| mask.coverage(x, 450)).collect();
-        assert!(values.is_sorted_by(|a, b| a >= b) && values[0] > 250 && values[25] > 100 && values[25] < 150 && values[50] == 0);
-    }
-
     #[test]
     fn a_lasso_covers_its_area_and_all_that_it_goes_around() {
         let mut mask = Mask::new(400, 300).unwrap();
@@ -258,10 +175,8 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_or_is_no_number_does_nothing() {
+    fn what_lies_outside_does_nothing() {
         let mut mask = Mask::new(30, 20).unwrap();
-        assert!(mask.stroke([f32::NAN, 0.0], [1.0, 1.0], brush(5.0, 1.0, Mode::Add)).is_empty());
-        mask.stroke([-1e30, -100.0], [-50.0, 1e30], brush(5.0, 1.0, Mode::Add));
         mask.lasso(&[[-5.0, -5.0], [-1.0, -5.0], [-3.0, 90.0]], Mode::Add);
         assert!(mask.rectangle(Rect { left: 30, top: 0, width: 9, height: 9 }, Mode::Add).is_empty());
         assert!(mask.is_empty());

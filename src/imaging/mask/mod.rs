@@ -3,9 +3,11 @@
 mod draw;
 mod file;
 mod shape;
+mod stroke;
 
-pub use draw::{Brush, Mode};
+pub use draw::Mode;
 pub(super) use shape::dilated;
+pub use stroke::Brush;
 
 use super::{Error, Rect, Result};
 use rayon::prelude::*;
@@ -212,25 +214,18 @@ impl Mask {
     }
 
     /// Calls `edit` with the left end and the bytes of each row of each tile of a part.
-    fn change(&mut self, rect: Rect, edit: impl Fn(u32, u32, &mut [u8]) + Sync) {
+    ///
+    /// On this thread alone, as all that a hand does: the others may be busy with a model for a long time.
+    fn change(&mut self, rect: Rect, mut edit: impl FnMut(u32, u32, &mut [u8])) {
         let rect = rect.intersection(self.whole());
         let across = self.across();
-        let touched = self.touched(rect);
-        let one = |(i, tile): (usize, &mut Tile)| {
+        for i in self.touched(rect) {
             let (left, top) = ((i % across) as u32 * TILE, (i / across) as u32 * TILE);
             let part = rect.intersection(Rect { left, top, width: TILE, height: TILE });
-            let bytes = tile.bytes_mut();
+            let bytes = self.tiles[i].bytes_mut();
             for y in part.top..part.bottom() {
                 edit(part.left, y, &mut bytes[((y - top) * TILE + part.left - left) as usize..][..part.width as usize]);
             }
-        };
-        if touched.len() < 4 {
-            for i in touched {
-                one((i, &mut self.tiles[i]));
-            }
-        } else {
-            let in_rect = |i: usize| !self_rect(i, across, [self.width, self.height]).intersection(rect).is_empty();
-            self.tiles.par_iter_mut().enumerate().filter(|(i, _)| in_rect(*i)).for_each(one);
         }
     }
 
@@ -287,15 +282,16 @@ impl Mask {
 
     /// The smallest rectangle around all that is selected, however softly; `None` where nothing is.
     pub fn bounds(&self) -> Option<Rect> {
-        let part = |i: usize| {
+        let even = (0..self.tiles.len()).filter(|i| matches!(self.tiles[*i], Tile::Even(1..)));
+        let mut all = even.fold(Rect::default(), |all, i| all.union(self.tile_rect(i)));
+        for (i, tile) in self.tiles.iter().enumerate() {
             let rect = self.tile_rect(i);
-            match &self.tiles[i] {
-                Tile::Even(0) => Rect::default(),
-                Tile::Even(_) => rect,
-                Tile::Bytes(bytes) => within(bytes, rect),
+            if let Tile::Bytes(bytes) = tile
+                && all.union(rect) != all
+            {
+                all = all.union(within(bytes, rect));
             }
-        };
-        let all = (0..self.tiles.len()).into_par_iter().map(part).reduce(Rect::default, Rect::union);
+        }
         (!all.is_empty()).then_some(all)
     }
 
