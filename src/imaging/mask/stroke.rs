@@ -30,27 +30,46 @@ impl Mask {
                 continue; // more than this cannot be done to it
             }
             let part = self.tile_rect(i);
-            let (x, y) = (f64::from(part.left) - from[0], f64::from(part.top) - from[1]);
-            let (w, h) = (f64::from(part.width), f64::from(part.height));
-            // What is near a segment is convex: a tile whose corners are is so with all that is in it.
-            if [(x, y), (x + w, y), (x, y + h), (x + w, y + h)].iter().all(|(x, y)| segment.away(*x, *y) < segment.core - SLACK) {
-                self.tiles[i] = Tile::Even(brush.mode.most());
-                continue;
+            match segment.covers(part, from) {
+                Cover::All => self.tiles[i] = Tile::Even(brush.mode.most()),
+                Cover::None => {}
+                Cover::Some => self.stroke_blocks(part.intersection(rect), &segment, from, brush.mode),
             }
-            // Tiles of a long slanting segment's box that it does not come near stay as they are.
-            if segment.away(x + w / 2.0, y + h / 2.0) > segment.outer + w.hypot(h) / 2.0 {
-                continue;
-            }
-            self.change(part.intersection(rect), |x, y, row| {
-                segment.draw([f64::from(x) + 0.5 - from[0], f64::from(y) + 0.5 - from[1]], row, brush.mode);
-            });
         }
         self.tidy(rect);
         rect
     }
+
+    /// Draws on a part of one tile, of which most is often wholly inside or outside.
+    fn stroke_blocks(&mut self, part: Rect, segment: &Segment, from: [f64; 2], mode: Mode) {
+        let steps = |start: u32, length: u32| (start - start % BLOCK..start + length).step_by(BLOCK as usize);
+        for (left, top) in steps(part.top, part.height).flat_map(|top| steps(part.left, part.width).map(move |left| (left, top))) {
+            let block = Rect { left, top, width: BLOCK, height: BLOCK }.intersection(part);
+            match segment.covers(block, from) {
+                Cover::All => self.change(block, |_, _, row| row.fill(mode.most())),
+                Cover::None => {}
+                Cover::Some => self.change(block, |x, y, row| {
+                    // Behind the brush all is covered already.
+                    if *row != [mode.most(); BLOCK as usize][..row.len()] {
+                        segment.fine.draw((f64::from(x) + 0.5 - from[0]) as f32, (f64::from(y) + 0.5 - from[1]) as f32, row, mode);
+                    }
+                }),
+            }
+        }
+    }
 }
 
-/// How much nearer or farther, in pixels, something must be to be known without its pixels, which are computed in 32 bits.
+/// Side of the blocks in a tile, in pixels.
+const BLOCK: u32 = 64;
+
+/// How much of a part is covered.
+enum Cover {
+    All,
+    Some,
+    None,
+}
+
+/// How much nearer, in pixels, something must be to be known without its pixels, which are computed in 32 bits.
 const SLACK: f64 = 1.0;
 
 /// A segment of a stroke. Places are seen from its own beginning.
@@ -97,44 +116,16 @@ impl Segment {
         (x - along * dx).hypot(y - along * dy)
     }
 
-    /// From where to where a level line is no farther away than `distance`: what is near a segment is convex.
-    fn near(&self, y: f64, distance: f64) -> Option<(f64, f64)> {
-        if distance < 0.0 {
-            return None;
+    /// How much of a part of the picture it covers, where it begins at `from`. What is near a segment is convex: a part whose
+    /// corners are is so with all that is in it.
+    fn covers(&self, part: Rect, from: [f64; 2]) -> Cover {
+        let (x, y) = (f64::from(part.left) - from[0], f64::from(part.top) - from[1]);
+        let (w, h) = (f64::from(part.width), f64::from(part.height));
+        if self.away(x + w / 2.0, y + h / 2.0) > self.outer + w.hypot(h) / 2.0 {
+            return Cover::None;
         }
-        let [dx, dy] = self.by;
-        let length = self.length2.sqrt();
-        let disc = |x: f64, away: f64| {
-            let half2 = distance * distance - away * away;
-            (half2 >= 0.0).then(|| (x - half2.sqrt(), x + half2.sqrt()))
-        };
-        // Where `factor * x` is from `low` to `high`.
-        let between = |factor: f64, low: f64, high: f64| match factor {
-            0.0 if low <= 0.0 && high >= 0.0 => (f64::MIN, f64::MAX),
-            0.0 => (f64::MAX, f64::MIN),
-            factor => ((low / factor).min(high / factor), (low / factor).max(high / factor)),
-        };
-        // Beside the segment: not too far from its line, and neither before nor behind it.
-        let beside = || {
-            let line = between(dy, y * dx - distance * length, y * dx + distance * length);
-            let along = between(dx, -y * dy, self.length2 - y * dy);
-            let (from, to) = (line.0.max(along.0), line.1.min(along.1));
-            (length > 0.0 && from <= to).then_some((from, to))
-        };
-        [disc(0.0, y), disc(dx, y - dy), beside()].into_iter().flatten().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
-    }
-
-    /// Draws a row of a tile that begins at a place.
-    fn draw(&self, [x, y]: [f64; 2], row: &mut [u8], mode: Mode) {
-        let Some((from, to)) = self.near(y, self.outer + SLACK) else { return };
-        let pixel = |at: f64| (at - x).clamp(0.0, row.len() as f64) as usize;
-        let (from, to) = (pixel(from), pixel(to + 1.0));
-        let whole = self.near(y, self.core - SLACK).map_or((to, to), |(left, right)| (pixel(left.ceil() + 1.0).min(to), pixel(right)));
-        let whole = (whole.0, whole.1.max(whole.0));
-        let fine = |row: &mut [u8], from: usize| self.fine.draw((x + from as f64) as f32, y as f32, row, mode);
-        fine(&mut row[from..whole.0.max(from)], from);
-        row[whole.0..whole.1].fill(mode.most());
-        fine(&mut row[whole.1.min(to)..to], whole.1.min(to));
+        let corners = [(x, y), (x + w, y), (x, y + h), (x + w, y + h)];
+        if corners.iter().all(|(x, y)| self.away(*x, *y) < self.core - SLACK) { Cover::All } else { Cover::Some }
     }
 }
 
