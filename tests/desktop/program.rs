@@ -83,7 +83,7 @@ impl Program {
         screen.key("ctrl+q");
         let start = Instant::now();
         while self.is_running() {
-            assert!(start.elapsed() < Duration::from_secs(60), "it does not end; {}", screen.keep());
+            assert!(start.elapsed() < Duration::from_mins(1), "it does not end; {}", screen.keep());
             sleep(Duration::from_millis(20));
         }
         let mut printed = String::new();
