@@ -9,10 +9,10 @@
 #[allow(dead_code, reason = "the tests of the window use all of it")]
 #[path = "../desktop/controls.rs"]
 mod controls;
-#[allow(dead_code, reason = "the tests of the window use all of it")]
+#[allow(dead_code, clippy::unwrap_used, reason = "the tests of the window use all of it")]
 #[path = "../desktop/program.rs"]
 mod program;
-#[allow(dead_code, reason = "the tests of the window use all of it")]
+#[allow(dead_code, clippy::unwrap_used, reason = "the tests of the window use all of it")]
 #[path = "../desktop/screen.rs"]
 mod screen;
 
