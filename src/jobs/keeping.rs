@@ -128,9 +128,16 @@ impl Keeper {
         let mut all = true;
         while let Some(change) = self.waiting.pop_front() {
             let Err(error) = self.write(&change) else {
-                if let Command::Record { revision, .. } = &change {
-                    tracing::debug!("revision {} is kept", revision.id.0);
-                    up.send(Event::KeptRevision(revision.id));
+                match &change {
+                    Command::Record { revision, .. } => {
+                        tracing::debug!("revision {} is kept", revision.id.0);
+                        up.send(Event::KeptRevision(revision.id));
+                    }
+                    Command::SaveState(state) => {
+                        // Counted only where somebody listens.
+                        tracing::debug!("a selection of {} pixels is kept", state.mask.as_ref().map_or(0, Mask::count));
+                    }
+                    _ => {}
                 }
                 continue;
             };

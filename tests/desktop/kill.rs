@@ -1,4 +1,4 @@
-//! The program is killed again and again while it makes pictures and keeps them: whatever it had reported as kept, and
+//! The program is killed again and again while it makes pictures, while a selection is painted, and while it keeps them: whatever it had reported as kept, and
 //! whatever was there before, is there at the next start.
 //!
 //!     PENTIMENTO_KILLS=200 cargo test --test desktop kill -- --nocapture
@@ -9,12 +9,13 @@ use crate::program::Program;
 use crate::screen::Screen;
 use crate::{ONE, controls};
 use pentimento::document::RevisionId;
-use pentimento::imaging::{self, Format, Picture};
+use pentimento::imaging::{self, Format, Mask, Picture};
 use pentimento::pipeline::Stage;
 use pentimento::project::{Error, Project};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+use std::process::Child;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -44,6 +45,8 @@ struct Found {
     pictures: BTreeMap<RevisionId, u64>,
     /// What the window's title says of the revision that is looked at.
     title: String,
+    /// Pixels that are selected.
+    selected: u64,
 }
 
 /// Looks into the file as a second window does, and has SQLite check all of it.
@@ -58,7 +61,8 @@ fn look(path: &Path) -> Result<Found, Error> {
     };
     let pictures = document.revisions().iter().map(|r| (r.id, hash(r.picture.here().unwrap()))).collect();
     let title = format!("{} – Pentimento", document.current().unwrap().title());
-    Ok(Found { pictures, title })
+    let selected = project.state()?.mask.map_or(0, |bytes| Mask::unpack(&bytes).unwrap().count());
+    Ok(Found { pictures, title, selected })
 }
 
 /// Everything that must be there.
@@ -66,6 +70,8 @@ fn look(path: &Path) -> Result<Found, Error> {
 struct Known {
     pictures: BTreeMap<RevisionId, u64>,
     promised: Vec<RevisionId>,
+    /// Pixels of the selection that was reported as kept last; strokes only add to it.
+    selected: u64,
 }
 
 impl Known {
@@ -77,6 +83,7 @@ impl Known {
         for id in &self.promised {
             assert!(found.pictures.contains_key(id), "round {round}: revision {} was reported as kept and is gone", id.0);
         }
+        assert!(found.selected >= self.selected, "round {round}: of {} selected pixels {} are left", self.selected, found.selected);
         self.pictures.clone_from(&found.pictures);
     }
 }
@@ -88,6 +95,17 @@ fn ask(screen: &Screen, round: u64) {
         controls::choose_new_picture(screen);
     }
     controls::run(screen, &format!("a red car in the snow, {round}"), JOBS);
+}
+
+/// Paints strokes of a selection, each of which is kept when it ends, until long after the program is gone.
+fn paint(screen: &Screen, dice: &mut Dice) -> Child {
+    let (x, y) = controls::middle();
+    let mut place = || format!("mousemove {} {}", x as u64 - 160 + dice.below(320), y as u64 - 160 + dice.below(320));
+    let stroke = |_| format!("{} mousedown 1 sleep 0.05 {} sleep 0.05 {} sleep 0.1 mouseup 1 sleep 0.05", place(), place(), place());
+    let words = (0..12).map(stroke).collect::<Vec<String>>().join(" ");
+    screen.key("b");
+    sleep(Duration::from_millis(300)); // what comes in the same frame is not for the brush yet
+    screen.hands(&words)
 }
 
 #[test]
@@ -109,7 +127,8 @@ fn killed_at_any_moment_it_finds_everything_again() {
 
     let first = [begin.as_path()];
     let mut known = Known::default();
-    let (mut generating, mut between, mut saving, mut unfinished, mut reported) = (0, 0, 0, 0, 0);
+    let (mut generating, mut painting, mut between, mut saving) = (0, 0, 0, 0);
+    let (mut unfinished, mut reported, mut strokes) = (0, 0, 0);
     let mut slowest_start = Duration::ZERO;
     for round in 0..=rounds {
         let began = Instant::now();
@@ -133,13 +152,20 @@ fn killed_at_any_moment_it_finds_everything_again() {
             break;
         }
         screen.focus();
-        ask(&screen, round);
+        // In every third round nothing is made; a selection is painted.
+        let mut hands = None;
+        if round % 3 == 2 {
+            hands = Some(paint(&screen, &mut dice));
+        } else {
+            ask(&screen, round);
+        }
         // After some of the jobs, however fast this machine is, and then at any moment of the next one. A third of the kills
         // are aimed at the moment when something is written.
         let (after, aimed) = (dice.below(JOBS as u64) as usize, dice.below(3) == 0);
-        let at = Duration::from_micros(dice.below(if aimed { 4_000 } else { ANY_MOMENT.as_micros() as u64 }));
+        let any = if hands.is_some() { 3 * ANY_MOMENT } else { ANY_MOMENT };
+        let at = Duration::from_micros(dice.below(if aimed { 4_000 } else { any.as_micros() as u64 }));
         let late = Instant::now() + LATEST;
-        while program.kept().len() < after && Instant::now() < late {
+        while hands.is_none() && program.kept().len() < after && Instant::now() < late {
             sleep(Duration::from_millis(1));
         }
         while aimed && !journal.exists() && Instant::now() < late {
@@ -152,6 +178,8 @@ fn killed_at_any_moment_it_finds_everything_again() {
         sleep(then.saturating_duration_since(Instant::now()));
         assert!(program.is_running(), "round {round}: it ended by itself: {:#?}", program.said(""));
         program.kill();
+        let painted = program.kept_selection().filter(|_| hands.is_some());
+        let paints = hands.map(|mut hands| hands.wait().unwrap()).is_some(); // and lets the button go
         let kept = program.kept();
         reported += kept.len();
         known.promised.extend(kept.into_iter().map(RevisionId));
@@ -159,8 +187,11 @@ fn killed_at_any_moment_it_finds_everything_again() {
         match (journal.exists(), stages.iter().any(|s| title.starts_with(s.name()))) {
             (true, _) => saving += 1,
             (false, true) => generating += 1,
+            (false, false) if paints => painting += 1,
             (false, false) => between += 1,
         }
+        strokes += u64::from(painted.is_some());
+        known.selected = painted.unwrap_or(0);
         match look(&path) {
             Ok(found) => known.compare(&found, round),
             // Who only looks cannot put right what is half written, and says so.
@@ -172,7 +203,8 @@ fn killed_at_any_moment_it_finds_everything_again() {
         "rounds": rounds,
         "revisions": known.pictures.len(),
         "reported_as_kept": reported,
-        "kills": { "generating": generating, "saving": saving, "between": between },
+        "kills": { "generating": generating, "painting": painting, "saving": saving, "between": between },
+        "selections_kept": strokes,
         "half_written": unfinished,
         "slowest_start_s": slowest_start.as_secs_f64(),
         "seconds": start.elapsed().as_secs_f64(),

@@ -43,6 +43,12 @@ impl Program {
         self.said(" is kept").iter().filter_map(id).collect()
     }
 
+    /// Pixels of the selection that it reported as kept last.
+    pub fn kept_selection(&self) -> Option<u64> {
+        let line = self.said(" pixels is kept").pop()?;
+        line.strip_suffix(" pixels is kept")?.rsplit_once("selection of ")?.1.parse().ok()
+    }
+
     /// Waits until its log has `count` lines with these words; panics after `seconds`.
     #[track_caller]
     pub fn until_said(&mut self, seconds: u64, words: &str, count: usize) {

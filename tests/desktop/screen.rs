@@ -68,6 +68,11 @@ impl Screen {
         String::from_utf8_lossy(&done.stdout).trim().to_owned()
     }
 
+    /// Hands that go on while the test does something else.
+    pub fn hands(&self, words: &str) -> Child {
+        self.command("xdotool").args(words.split_whitespace()).spawn().unwrap()
+    }
+
     pub fn key(&self, keys: &str) {
         self.xdotool(&["key", "--clearmodifiers", keys]);
     }
