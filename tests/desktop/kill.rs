@@ -1,5 +1,5 @@
-//! The program is killed again and again while it makes pictures, while a selection is painted, and while it keeps them: whatever it had reported as kept, and
-//! whatever was there before, is there at the next start.
+//! The program is killed again and again while it makes pictures, while a selection is painted, and while it keeps them:
+//! whatever it had reported as kept, and whatever was there before, is there at the next start.
 //!
 //!     PENTIMENTO_KILLS=200 cargo test --test desktop kill -- --nocapture
 //!
