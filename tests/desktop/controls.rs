@@ -69,7 +69,12 @@ pub fn set_steps(screen: &Screen, steps: usize) {
     let opened = || accent(screen, around.clone(), 4, usize::from(u16::MAX)).is_some();
     click_until(screen, field, "the field does not open", opened);
     screen.types(&steps.to_string());
-    until(screen, "the slider does not move", || (rail() != Some([x, y, length])).then_some(()));
+    // Typed is it when what was selected is gone; a click in the frame of the letters would take the cursor from them.
+    until(screen, "nothing is typed", || accent(screen, around.clone(), 4, usize::from(u16::MAX)).is_none().then_some(()));
+    screen.key("Return");
+    let moved = || rail().is_none_or(|[_, top, now]| top != y || now != length).then_some(());
+    until(screen, "the slider does not move", moved);
+    sleep(Duration::from_millis(300));
 }
 
 /// Chooses to make a new picture: the choice beside the one that is made at the start.
