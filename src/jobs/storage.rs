@@ -2,7 +2,7 @@
 
 use super::keeping::Keeper;
 use super::{Command, Event, ModelFacts, Thumbnail, Up, now};
-use crate::imaging::{self, ContextBox, Filter, Mask, Picture, Pixels, Pyramid};
+use crate::imaging::{self, ContextBox, Filter, Mask, Picture, Pyramid};
 use crate::pipeline::load::Checkpoint;
 use crate::places;
 use crate::recipe::ModelId;
@@ -229,7 +229,7 @@ impl Clipboard {
             return Pasted::Files(files);
         }
         if let Ok(image) = clipboard.get_image() {
-            let pixels = Pixels::Rgba8(image.bytes.as_ref().into());
+            let pixels = imaging::Pixels::Rgba8(image.bytes.as_ref().into());
             return Pasted::Picture(Picture::new(image.width as u32, image.height as u32, pixels).map_err(|e| e.to_string()));
         }
         match clipboard.get_text() {
