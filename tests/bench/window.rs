@@ -38,14 +38,18 @@ fn main() {
     let starts: Vec<Value> = (0..STARTS).map(|_| start(&screen, &folder.path().join("start"))).collect();
     let picture = folder.path().join("large.png");
     imaging::save(&large(), &picture, Format::Png).expect("the picture is written");
-    let lines = work(&screen, &folder.path().join("home"), &picture);
-    let frames: Vec<&Value> = lines.iter().filter(|l| l.get("when").is_some()).collect();
-    let jobs: Vec<&Value> = lines.iter().filter(|l| l.get("job").is_some()).collect();
-    let of = |kind: &str, what: &str| -> Vec<f64> {
-        let of: Vec<f64> = jobs.iter().filter(|j| j["job"] == kind).filter_map(|j| j[what].as_f64()).collect();
-        // The first one of all loads the model as well.
-        of.into_iter().map(f64::round).collect()
+    let moved = move_about(&screen, &folder.path().join("moved"), &picture);
+    let painted = paint_it(&screen, &folder.path().join("painted"), &picture);
+    let frames = |lines: &[Value]| lines.iter().filter(|l| l.get("when").is_some()).cloned().collect::<Vec<Value>>();
+    let (moved_frames, painted_frames) = (frames(&moved), frames(&painted));
+    let jobs: Vec<&Value> = moved.iter().filter(|l| l.get("job").is_some()).collect();
+    // Those that nobody stopped, in order. The first edit loads the model, while the picture is moved about.
+    let of = |kind: &str| -> Value {
+        let done: Vec<&&Value> = jobs.iter().filter(|j| j["job"] == kind && j["cancel_to_end_ms"].is_null()).collect();
+        let all = |what: &str| done.iter().filter_map(|j| j[what].as_f64()).map(f64::round).collect::<Vec<f64>>();
+        json!({ "first_token_ms": all("first_token_ms"), "first_preview_ms": all("first_preview_ms"), "end_ms": all("end_ms") })
     };
+    let quick = |frames: &[Value]| frames.iter().all(|f| f["work_ms"][2].as_f64().is_some_and(|ms| ms < 4.0));
     let cancels: Vec<f64> = jobs.iter().filter_map(|j| j["cancel_to_end_ms"].as_f64()).collect();
     let starts_cpu: Vec<f64> = starts.iter().filter_map(|s| first_frame(s)?["cpu_ms"].as_f64()).collect();
     let middle = middle_of(&starts, &starts_cpu);
@@ -56,12 +60,14 @@ fn main() {
             "processors": std::thread::available_parallelism().map_or(0, usize::from),
             "start_to_first_frame_cpu_ms": starts_cpu,
             "a_start_in_the_middle": middle,
-            "frames": frames,
-            "generate": { "first_token_ms": of("generate", "first_token_ms"), "first_preview_ms": of("generate", "first_preview_ms") },
-            "edit": { "first_token_ms": of("edit", "first_token_ms"), "first_preview_ms": of("edit", "first_preview_ms") },
+            "moved_about": moved_frames,
+            "painted_on": painted_frames,
+            "generate": of("generate"),
+            "edit": of("edit"),
             "cancel_to_end_ms": cancels,
             "goals": {
-                "work_p99_below_4_ms": frames.iter().all(|f| f["work_ms"][2].as_f64().is_some_and(|ms| ms < 4.0)),
+                "work_p99_below_4_ms_moved_about": quick(&moved_frames),
+                "work_p99_below_4_ms_painted_on": quick(&painted_frames),
                 "start_below_500_ms_of_processor": first_frame(&middle).and_then(|f| f["cpu_ms"].as_f64()).is_some_and(|ms| ms < 500.0),
             },
         })
@@ -112,53 +118,39 @@ fn middle_of(starts: &[Value], cpu: &[f64]) -> Value {
     order.get(order.len() / 2).map_or(Value::Null, |at| starts[*at].clone())
 }
 
-/// All that is done with the large picture; what the program printed at the end.
-fn work(screen: &Screen, home: &Path, picture: &Path) -> Vec<Value> {
+/// The program with the large picture, once that is on the screen and on the disk.
+fn begin(screen: &Screen, home: &Path, picture: &Path) -> Program {
     let mut program = open(screen, home, Some(picture));
     screen.until_title(120, |t| t.starts_with("large.png"));
     program.until_kept(300, 1);
     screen.focus();
+    program
+}
 
-    // At rest: moved about, and painted on with a brush as wide as a face.
+/// Moves the large picture about, at rest and while it is edited; then times jobs, and stops some. What was printed at the end.
+fn move_about(screen: &Screen, home: &Path, picture: &Path) -> Vec<Value> {
+    let mut program = begin(screen, home, picture);
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(10) {
         pan(screen);
         zoom(screen);
     }
     screen.key("ctrl+0");
-    screen.key("b");
-    hands(screen, &"key bracketright sleep 0.03 ".repeat(15));
-    (0..6).for_each(|_| paint(screen));
-    hands(screen, "key ctrl+z sleep 0.3 key ctrl+z sleep 0.3");
-
-    // While the model edits the selection, with the preview over the picture.
     controls::run(screen, "make it darker", 1);
     until_it_runs(screen);
     while runs(&screen.title()) {
         pan(screen);
         zoom(screen);
     }
-    // While it edits the result, painted on the picture that this was made from.
-    sleep(Duration::from_secs(1));
-    hands(screen, "key Escape sleep 0.5 key ctrl+d sleep 0.5 key ctrl+0");
-    controls::run(screen, "make it darker", 1);
-    until_it_runs(screen);
-    let (x, y) = controls::middle();
-    screen.click(x, y);
-    sleep(Duration::from_millis(500));
-    screen.key("ctrl+z");
-    while runs(&screen.title()) {
-        paint(screen);
-    }
-    sleep(Duration::from_secs(1));
-    hands(screen, "key ctrl+d sleep 0.5 key h sleep 0.5");
+    program.until_kept(300, 2);
 
-    // From the key to the first news, and from the key to the end. Several edits have come before.
-    let jobs = |prompt: &str| {
+    // Each when the one before is on the disk: packing a picture of that size is work too.
+    let mut kept = 2;
+    let mut jobs = |prompt: &str| {
         for _ in 0..JOBS {
             controls::run(screen, prompt, 1);
-            until_it_runs(screen);
-            until_it_rests(screen);
+            kept += 1;
+            program.until_kept(300, kept);
         }
     };
     jobs("make it brighter");
@@ -175,6 +167,31 @@ fn work(screen: &Screen, home: &Path, picture: &Path) -> Vec<Value> {
         screen.key("Escape");
         until_it_rests(screen);
     }
+    lines(&program.quit(screen).1)
+}
+
+/// Paints a selection with a brush as wide as a face, at rest and while a job runs. What was printed at the end.
+fn paint_it(screen: &Screen, home: &Path, picture: &Path) -> Vec<Value> {
+    let mut program = begin(screen, home, picture);
+    screen.key("b");
+    hands(screen, &"key bracketright sleep 0.03 ".repeat(15));
+    (0..8).for_each(|_| paint(screen));
+    hands(screen, "key ctrl+z sleep 0.3 key ctrl+z sleep 0.3");
+    controls::run(screen, "make it darker", 1);
+    until_it_runs(screen);
+    until_it_rests(screen);
+    program.until_kept(300, 2);
+    // While the result is edited, what it was made from is painted on.
+    controls::run(screen, "make it darker", 1);
+    until_it_runs(screen);
+    let (x, y) = controls::middle();
+    screen.click(x, y);
+    sleep(Duration::from_millis(500));
+    screen.key("ctrl+z");
+    while runs(&screen.title()) {
+        paint(screen);
+    }
+    program.until_kept(300, 3);
     lines(&program.quit(screen).1)
 }
 

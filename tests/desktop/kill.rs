@@ -26,7 +26,7 @@ const SIDE: u32 = 128;
 /// Jobs that are asked for in a round: while one is painted, the one before is being kept.
 const JOBS: usize = 3;
 /// The latest moment of a kill, after a job that it waits for; how long it waits; and what it takes to read a title.
-const ANY_MOMENT: Duration = Duration::from_millis(1200);
+const ANY_MOMENT: Duration = Duration::from_millis(700);
 const LATEST: Duration = Duration::from_secs(8);
 const READING_TITLE: Duration = Duration::from_millis(60);
 
@@ -90,7 +90,7 @@ impl Known {
 
 /// Asks for a few jobs by the keyboard, in every other round without a picture to edit.
 fn ask(screen: &Screen, round: u64) {
-    controls::set_steps(screen, 3);
+    controls::set_steps(screen, 4);
     if round % 2 == 1 {
         controls::choose_new_picture(screen);
     }
@@ -162,7 +162,7 @@ fn killed_at_any_moment_it_finds_everything_again() {
         // After some of the jobs, however fast this machine is, and then at any moment of the next one. A third of the kills
         // are aimed at the moment when something is written.
         let (after, aimed) = (dice.below(JOBS as u64) as usize, dice.below(3) == 0);
-        let any = if hands.is_some() { 3 * ANY_MOMENT } else { ANY_MOMENT };
+        let any = if hands.is_some() { 5 * ANY_MOMENT } else { ANY_MOMENT };
         let at = Duration::from_micros(dice.below(if aimed { 4_000 } else { any.as_micros() as u64 }));
         let late = Instant::now() + LATEST;
         while hands.is_none() && program.kept().len() < after && Instant::now() < late {
