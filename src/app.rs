@@ -1,8 +1,8 @@
 //! The window: carries events up to the editor, actions into it, commands down to the lanes.
 
 use crate::editor::{Action, Editor, Message, Settings, ThemeChoice};
-use crate::jobs::{Command, EngineBackend, Event, Jobs, yield_to_window};
-use crate::ui::{Moment, Surface, Times, theme};
+use crate::jobs::{Command, EngineBackend, Event, Jobs, Stage, yield_to_window};
+use crate::ui::{Moment, SLOW_FRAME, Surface, Times, theme};
 use crate::{places, render};
 use eframe::egui::{self, Key};
 use eframe::{CreationContext, NativeOptions, egui_wgpu, wgpu};
@@ -38,7 +38,8 @@ pub fn open(files: Vec<PathBuf>) -> ExitCode {
         .with_inner_size([1280.0, 820.0])
         .with_min_inner_size([820.0, 560.0])
         .with_icon(icon());
-    let options = NativeOptions { viewport, clipboard_shortcuts: false, ..NativeOptions::default() };
+    let wgpu_options = egui_wgpu::WgpuConfiguration { wgpu_setup: render::adapter::setup(), ..Default::default() };
+    let options = NativeOptions { viewport, clipboard_shortcuts: false, wgpu_options, ..NativeOptions::default() };
     let opened = eframe::run_native("pentimento", options, Box::new(|creation| Ok(Box::new(App::new(creation, files, times)?))));
     match opened {
         Ok(()) => ExitCode::SUCCESS,
@@ -84,8 +85,8 @@ impl App {
             render::install(state, &ctx);
             slow = slow_screen(state);
         }
-        let waker = ctx.clone();
-        let jobs = Jobs::start(Box::new(EngineBackend::default()), Arc::new(move || waker.request_repaint()))?;
+        let (waker, pause) = (ctx.clone(), if slow.is_some() { SLOW_FRAME } else { Duration::ZERO });
+        let jobs = Jobs::start(Box::new(EngineBackend::default()), Arc::new(move || waker.request_repaint_after(pause)))?;
         let settings = places::settings()
             .and_then(|folder| std::fs::read_to_string(folder.join(crate::jobs::SETTINGS_FILE)).ok())
             .map_or_else(Settings::default, |text| Settings::from_json(&text));
@@ -212,6 +213,7 @@ impl eframe::App for App {
 fn moment(event: &Event) -> Option<Moment> {
     match event {
         Event::Blueprint { blueprint, .. } if blueprint.tokens.iter().any(|t| !t.is_empty()) => Some(Moment::Token),
+        Event::Progress { progress, .. } if progress.stage == Stage::Blueprint && progress.done > 0 => Some(Moment::Token),
         Event::Preview { .. } => Some(Moment::Preview),
         Event::Finished { .. } => Some(Moment::Ended),
         _ => None,

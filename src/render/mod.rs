@@ -3,6 +3,7 @@
 //! The window calls [`install`] once and then puts a [`CanvasPaint`] in its list of shapes in each frame. Colours go
 //! through unchanged: textures and target hold sRGB's own bytes, as egui draws all the rest.
 
+pub mod adapter;
 mod average;
 pub mod canvas;
 mod page;

@@ -26,6 +26,10 @@ use eframe::egui::{
     TextureOptions, Ui, Vec2, vec2,
 };
 use std::collections::HashMap;
+use std::time::Duration;
+
+/// Between frames that nobody's hand asks for, where the CPU draws them too.
+pub const SLOW_FRAME: Duration = Duration::from_millis(120);
 
 /// What the surface keeps between frames.
 #[derive(Default)]
@@ -76,7 +80,8 @@ impl Surface {
         drop_files(ui, rect, &mut actions);
         self.thumbnails.forget(editor);
         if editor.run.is_some() {
-            ctx.request_repaint(); // progress moves at the display's rate
+            // Progress moves at the display's rate. Drawn by the CPU it would take the model's time.
+            ctx.request_repaint_after(if editor.slow_screen.is_some() { SLOW_FRAME } else { Duration::ZERO });
         }
         // A run is the last thing of a frame: words that were typed in the same frame are part of its prompt.
         actions.sort_by_key(|action| *action == Action::Run);
