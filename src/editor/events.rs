@@ -109,6 +109,14 @@ impl Editor {
                 };
                 self.ask = Some(Ask { question, answer });
             }
+            // The page of models will take these.
+            Event::Models(_)
+            | Event::ModelLookedUp { .. }
+            | Event::GetProgress { .. }
+            | Event::GetEnded { .. }
+            | Event::VerifyProgress { .. }
+            | Event::ModelVerified { .. }
+            | Event::ModelRemoved { .. } => {}
             Event::SettingsNotSaved(why) => self.say(NoticeKind::Failed, &format!("{why}.")),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{Blueprint, DeviceChoice, Latents, Made, Palette, Preview, Progress, Stage};
 use crate::document::{Document, LocalEdit, Placing, Revision, RevisionId};
+use crate::hub;
 use crate::imaging::{ContextBox, Difference, Format, Mask, Picture, Pyramid};
 use crate::recipe::{ModelId, Recipe};
 use std::collections::BTreeMap;
@@ -153,6 +154,30 @@ pub enum Command {
     SaveState(KeptState),
     /// Keep the settings. Answered only where that fails.
     SaveSettings(String),
+    /// Tell which models are here and which are begun. Answered by `Models`. Does not connect.
+    ListModels,
+    /// Ask the net what a model consists of. Answered by `ModelLookedUp`.
+    LookUpModel(hub::Source),
+    /// Fetch what was offered; by this the person accepts the licences whose hashes are named. One at a time.
+    /// Answered by `GetProgress` … `GetEnded`.
+    GetModel {
+        offer: Box<hub::Offer>,
+        accepted: Vec<String>,
+    },
+    /// Go on with an unfinished one, by its name. Answered like `GetModel`.
+    ResumeGet(String),
+    /// Stop the one that runs and keep what has arrived. It ends with `GetEnding::Paused`.
+    PauseGet,
+    /// Give up an unfinished one, running or not, and remove what has arrived. Answered by `GetEnded`.
+    CancelGet(String),
+    /// Compare a model's files with their hashes. Answered by `VerifyProgress` … `ModelVerified`.
+    VerifyModel(String),
+    /// Remove a model's folder, and with `cached` also its files in the shared cache that no other model of ours uses.
+    /// Answered by `ModelRemoved`.
+    RemoveModel {
+        name: String,
+        cached: bool,
+    },
 }
 
 /// Up to the window.
@@ -258,6 +283,64 @@ pub enum Event {
     NotKept(String),
     /// All that waited is written.
     KeptAgain,
+    Models(Result<Models, String>),
+    ModelLookedUp {
+        source: hub::Source,
+        result: Result<Box<hub::Offer>, String>,
+    },
+    /// May be lost; the newest wins.
+    GetProgress {
+        name: String,
+        progress: hub::Progress,
+    },
+    /// Exactly once for each `GetModel` and `ResumeGet`, and for a `CancelGet` of one that does not run.
+    GetEnded {
+        name: String,
+        ending: GetEnding,
+    },
+    /// Bytes looked at, of all. May be lost.
+    VerifyProgress {
+        name: String,
+        done: u64,
+        bytes: u64,
+    },
+    /// Files that are not as they should be; none: all is well.
+    ModelVerified {
+        name: String,
+        result: Result<Vec<hub::BadFile>, String>,
+    },
+    /// How many bytes are free now that were not before.
+    ModelRemoved {
+        name: String,
+        result: Result<u64, String>,
+    },
+}
+
+/// The models of this machine.
+#[derive(Clone, Debug, Default)]
+pub struct Models {
+    pub installed: Vec<hub::Installed>,
+    /// Begun and not finished: offered to go on with, never begun again without a click.
+    pub unfinished: Vec<hub::Unfinished>,
+    /// The folder of all models, the cache, and what is free on its disk.
+    pub folder: PathBuf,
+    pub cache: PathBuf,
+    pub free_bytes: Option<u64>,
+    /// `HF_HUB_OFFLINE` is set: nothing can be fetched.
+    pub offline: bool,
+}
+
+/// How fetching a model ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GetEnding {
+    /// The model is here and can be opened.
+    Done(hub::Installed),
+    /// What has arrived is kept.
+    Paused,
+    /// What had arrived is removed.
+    Cancelled,
+    /// In a sentence; what has arrived is kept.
+    Failed(String),
 }
 
 /// A project as it was kept.

@@ -18,7 +18,12 @@ mod pixels;
 mod storage;
 
 pub use compute::{Backend, EngineBackend, Failure};
-pub use message::{Adjusted, Command, Ending, Event, Job, JobId, Kept, KeptState, ModelFacts, Place, Shape, Thumbnail};
+pub use message::{Adjusted, Command, Ending, Event, GetEnding, Job, JobId, Kept, KeptState, ModelFacts, Models, Place, Shape, Thumbnail};
+// The words of messages that the hub made up.
+pub use crate::hub::{
+    BadFile, ENTRIES as CATALOGUE, Entry as CatalogueEntry, Installed, Licence, Offer, Plan, Progress as GetProgress, RemoteFile,
+    RemoteRepository, Source, Unfinished,
+};
 // The words of messages that the pipeline made up.
 pub use crate::pipeline::{BLOCK as PREVIEW_BLOCK, Blueprint, DeviceChoice, Latents, Made, Palette, Preview, PreviewMap, Progress, Stage};
 pub use storage::SETTINGS_FILE;
