@@ -1,6 +1,6 @@
 //! What a person can do.
 
-use super::{Adjust, Context, History, How, Mode, Select, ThemeChoice};
+use super::{Adjust, Context, History, How, Mode, Select, Shelf, ThemeChoice};
 use crate::document::RevisionId;
 use crate::jobs::JobId;
 use crate::recipe::ModelId;
@@ -66,6 +66,8 @@ pub enum Action {
     /// Ask for a model's folder.
     ChooseModel,
     SetModel(ModelId),
+    /// On the page of models.
+    Shelf(Shelf),
     Go(RevisionId),
     Undo,
     Redo,

@@ -109,14 +109,13 @@ impl Editor {
                 };
                 self.ask = Some(Ask { question, answer });
             }
-            // The page of models will take these.
-            Event::Models(_)
-            | Event::ModelLookedUp { .. }
-            | Event::GetProgress { .. }
-            | Event::GetEnded { .. }
-            | Event::VerifyProgress { .. }
-            | Event::ModelVerified { .. }
-            | Event::ModelRemoved { .. } => {}
+            Event::Models(models) => self.listed(models),
+            Event::ModelLookedUp { source, result } => self.looked_up(&source, result),
+            Event::GetProgress { name, progress } => self.get_progressed(&name, progress),
+            Event::GetEnded { name, ending } => self.get_ended(&name, ending, commands),
+            Event::VerifyProgress { name, done, bytes } => self.verify_progressed(&name, done, bytes),
+            Event::ModelVerified { name, result } => self.model_verified(name, result),
+            Event::ModelRemoved { name, result } => self.model_removed(&name, result, commands),
             Event::SettingsNotSaved(why) => self.say(NoticeKind::Failed, &format!("{why}.")),
         }
     }

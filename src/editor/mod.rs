@@ -10,6 +10,7 @@ mod events;
 mod files;
 mod history;
 mod keeping;
+mod models;
 mod pixels;
 mod placing;
 mod run;
@@ -24,6 +25,7 @@ pub use compare::{Compare, How, Proof};
 use files::export_name;
 pub use history::{History, HistoryView};
 pub use keeping::ProjectFacts;
+pub use models::{Get, ModelsPage, Shelf};
 pub use placing::{Adjust, Adjustment, Context, MOST_FEATHER, Preserve};
 pub use run::{Past, Run, Waiting};
 use running::usual_steps;
@@ -31,8 +33,10 @@ use selection::Slider;
 pub use selection::{Combine, Select, Selection, Tool};
 pub use settings::{Settings, ThemeChoice};
 pub use view::View;
-// What the surface draws of a job and of a picture.
-pub use crate::jobs::{PREVIEW_BLOCK, Preview, Shape, Stage, Thumbnail};
+// What the surface draws of a job, of a picture and of models on the disk.
+pub use crate::jobs::{
+    CATALOGUE, CatalogueEntry, Installed, Models, Offer, PREVIEW_BLOCK, Preview, Shape, Source, Stage, Thumbnail, Unfinished,
+};
 
 use crate::document::{Document, Revision, RevisionId};
 use crate::imaging::{ContextBox, Difference, Mask, Pyramid};
@@ -159,6 +163,8 @@ pub struct Editor {
     /// A result that is being put into its picture in another way.
     pub adjustment: Option<Adjustment>,
     pub history: HistoryView,
+    /// The page of models.
+    pub shelf: ModelsPage,
     /// The box that the model sees, where a hand has moved it, and the size of the picture that it is of.
     context: Option<([u32; 2], ContextBox)>,
     /// What is less than a pixel of the box's movement.
@@ -225,6 +231,7 @@ impl Editor {
             selection: Selection::default(),
             adjustment: None,
             history: HistoryView::default(),
+            shelf: ModelsPage::default(),
             context: None,
             context_rest: [0.0; 2],
             change: None,
@@ -343,6 +350,7 @@ impl Editor {
             }
             Action::ChooseModel => commands.push(Command::AskFolder),
             Action::SetModel(id) => self.set_model(id, commands),
+            Action::Shelf(what) => self.shelf_action(what, commands),
             Action::Go(id) => {
                 self.document.go(id);
             }

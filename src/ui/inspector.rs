@@ -2,9 +2,9 @@
 
 use super::history::Tree;
 use super::icons::{Icon, icon_button};
-use super::{Thumbnails, edit, theme};
+use super::{Thumbnails, edit, models, theme};
 use crate::about;
-use crate::editor::{Action, Again, Editor, MOST_STEPS, MOST_VARIATIONS, Mode};
+use crate::editor::{Action, Again, Editor, MOST_STEPS, MOST_VARIATIONS, Mode, Shelf};
 use crate::recipe::ModelId;
 use eframe::egui::{self, Button, DragValue, RichText, Role, Slider, Ui, WidgetInfo, vec2};
 
@@ -34,12 +34,8 @@ fn model(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     ui.horizontal(|ui| {
         heading(ui, "Model");
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            let folder = ui.button("Folder…").on_hover_text("Use a BLIP3o-NEXT model from a folder on this disk");
-            if folder.clicked() {
-                actions.push(Action::ChooseModel);
-            }
-            if editor.model.id != ModelId::Nano && ui.button("Use nano").on_hover_text("Back to the model inside the program").clicked() {
-                actions.push(Action::SetModel(ModelId::Nano));
+            if ui.button("Models…").on_hover_text("Which models are here, and which can be downloaded").clicked() {
+                actions.push(Action::Shelf(Shelf::Open));
             }
             let name = match &editor.model.id {
                 ModelId::Nano => "nano, built in".to_owned(),
@@ -50,6 +46,10 @@ fn model(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             });
         });
     });
+    if let Some(get) = &editor.shelf.get {
+        let line = format!("{}: {}", get.title, models::get_words(get));
+        ui.add(egui::Label::new(RichText::new(line).small().color(colours.weak)).truncate());
+    }
     match &editor.model.facts {
         None => {
             ui.label(RichText::new("Being looked at…").small().color(colours.weak));

@@ -8,6 +8,7 @@ mod edit;
 mod history;
 mod icons;
 mod inspector;
+mod models;
 mod notices;
 mod processor;
 mod prompt;
@@ -74,6 +75,7 @@ impl Surface {
         if let Some(gone) = &editor.history.pruning {
             history::ask_prune(ui, editor, gone, &mut self.thumbnails, &mut actions);
         }
+        models::show(ui, editor, &mut actions);
         if let Some(ask) = &editor.ask {
             notices::ask(ui, ask, &mut actions);
         }

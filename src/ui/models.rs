@@ -1,0 +1,424 @@
+//! The page of models: what is on this disk, what can be had, and what comes with it.
+
+use super::theme;
+use crate::editor::{Action, CATALOGUE, CatalogueEntry, Editor, Get, Installed, Models, ModelsPage, Offer, Shelf, Source, Unfinished};
+use crate::recipe::ModelId;
+use eframe::egui::{self, Align, Button, Frame, Id, Key, Layout, Modal, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
+
+/// Of the page, in points.
+const WIDTH: f32 = 640.0;
+const HEIGHT: f32 = 520.0;
+
+pub fn show(ui: &Ui, editor: &Editor, actions: &mut Vec<Action>) {
+    let page = &editor.shelf;
+    if !page.open {
+        return;
+    }
+    let mut acts = Vec::new();
+    let shown = Modal::new(Id::unique("models")).show(ui.ctx(), |ui| {
+        ui.set_width(WIDTH);
+        match (&page.removing, &page.offer) {
+            (Some((name, cached)), _) => ask_remove(ui, name, *cached, &mut acts),
+            (None, Some(offer)) => self::offer(ui, page, offer, &mut acts),
+            (None, None) => list(ui, editor, &mut acts, actions),
+        }
+    });
+    if shown.should_close() {
+        acts.push(if page.removing.is_some() {
+            Shelf::KeepIt
+        } else if page.offer.is_some() {
+            Shelf::Back
+        } else {
+            Shelf::Close
+        });
+    }
+    actions.extend(acts.into_iter().map(Action::Shelf));
+}
+
+fn title(ui: &mut Ui, words: &str) {
+    ui.label(RichText::new(words).heading());
+}
+
+fn section(ui: &mut Ui, words: &str) {
+    ui.add_space(6.0);
+    ui.label(RichText::new(words).font(theme::strong_font(theme::BODY)));
+}
+
+fn weak(ui: &mut Ui, words: impl Into<String>) -> egui::Response {
+    let colour = theme::colours(ui.style()).weak;
+    ui.add(egui::Label::new(RichText::new(words).small().color(colour)).wrap())
+}
+
+fn bad(ui: &mut Ui, words: impl Into<String>) {
+    let colour = theme::colours(ui.style()).danger;
+    ui.add(egui::Label::new(RichText::new(words).small().color(colour)).wrap());
+}
+
+/// A card with words on the left and buttons on the right.
+fn card(ui: &mut Ui, words: impl FnOnce(&mut Ui), buttons: impl FnOnce(&mut Ui)) {
+    let colours = theme::colours(ui.style());
+    Frame::new().fill(colours.field).corner_radius(theme::ROUND).inner_margin(theme::PAD).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+            buttons(ui);
+            ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
+                ui.spacing_mut().item_spacing.y = 2.0;
+                words(ui);
+            });
+        });
+    });
+}
+
+fn accent(ui: &Ui, words: &str) -> Button<'static> {
+    let colours = theme::colours(ui.style());
+    Button::new(RichText::new(words).color(colours.on_accent)).fill(colours.accent)
+}
+
+fn list(ui: &mut Ui, editor: &Editor, acts: &mut Vec<Shelf>, actions: &mut Vec<Action>) {
+    let page = &editor.shelf;
+    ui.horizontal(|ui| {
+        title(ui, "Models");
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if ui.button("Close").clicked() {
+                acts.push(Shelf::Close);
+            }
+        });
+    });
+    ScrollArea::vertical().max_height(HEIGHT).auto_shrink([false, true]).show(ui, |ui| {
+        section(ui, "On this computer");
+        nano(ui, editor, actions);
+        match &page.models {
+            None => {
+                weak(ui, "Looking…");
+            }
+            Some(Err(why)) => bad(ui, format!("The models here cannot be listed: {why}.")),
+            Some(Ok(models)) => here(ui, editor, models, acts),
+        }
+        ui.horizontal(|ui| {
+            if ui.button("Folder…").on_hover_text("Use a BLIP3o-NEXT model from a folder on this disk").clicked() {
+                acts.push(Shelf::Close);
+                actions.push(Action::ChooseModel);
+            }
+            if let ModelId::Folder(path) = &editor.model.id {
+                weak(ui, format!("In use: {}", path.display()));
+            }
+        });
+        section(ui, "To download");
+        weak(ui, "Nothing is fetched, and nobody is asked, before you click. Size and licence are read from the repository first.");
+        for entry in CATALOGUE.iter().filter(|entry| !page.is_here(entry.id)) {
+            offered(ui, page, entry, acts);
+        }
+        other(ui, page, acts);
+        if let Some(trouble) = &page.trouble {
+            bad(ui, trouble);
+        }
+        if let Some(Ok(models)) = &page.models {
+            let free = models.free_bytes.map_or_else(String::new, |free| format!(", {} free", gigabytes(free)));
+            weak(
+                ui,
+                format!("Models go to {}, their files to the shared cache in {}{free}.", models.folder.display(), models.cache.display()),
+            );
+            if models.offline {
+                weak(ui, "HF_HUB_OFFLINE is set: only what the cache holds can be had.");
+            }
+        }
+    });
+}
+
+fn nano(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
+    let used = editor.model.id == ModelId::Nano;
+    card(
+        ui,
+        |ui| {
+            ui.label(RichText::new("nano").font(theme::strong_font(theme::BODY)));
+            weak(ui, "Very small, inside the program: makes and edits pictures at once, simply");
+        },
+        |ui| {
+            if used {
+                weak(ui, "In use");
+            } else if ui.button("Use").on_hover_text("Use nano").clicked() {
+                actions.push(Action::SetModel(ModelId::Nano));
+            }
+        },
+    );
+}
+
+fn here(ui: &mut Ui, editor: &Editor, models: &Models, acts: &mut Vec<Shelf>) {
+    let page = &editor.shelf;
+    for model in &models.installed {
+        installed(ui, editor, model, acts);
+    }
+    if let Some(get) = &page.get {
+        fetching(ui, get, acts);
+    }
+    let waits = |u: &&Unfinished| page.get.as_ref().is_none_or(|get| get.name != u.plan.name);
+    for model in models.unfinished.iter().filter(waits) {
+        unfinished(ui, page, model, acts);
+    }
+}
+
+fn installed(ui: &mut Ui, editor: &Editor, model: &Installed, acts: &mut Vec<Shelf>) {
+    let (page, name) = (&editor.shelf, &model.plan.name);
+    let used = editor.model.id == ModelId::Folder(model.folder.clone());
+    card(
+        ui,
+        |ui| {
+            ui.label(RichText::new(&model.plan.title).font(theme::strong_font(theme::BODY)));
+            let licences: Vec<String> = model.plan.repositories.iter().map(|r| r.licence.title()).collect();
+            weak(ui, format!("{} · licence: {}", gigabytes(model.bytes), licences.join(", ")));
+            if let Some((done, all)) = page.verifying.get(name) {
+                ui.add(ProgressBar::new(share(*done, *all)).desired_height(6.0));
+                weak(ui, format!("Checking {} of {}", gigabytes(*done), gigabytes(*all)));
+            }
+            match page.verified.get(name) {
+                None => {}
+                Some(Ok(files)) if files.is_empty() => {
+                    ui.label(RichText::new("Every file is as it was published").small().color(theme::colours(ui.style()).good));
+                }
+                Some(Ok(files)) => {
+                    let names: Vec<&str> = files.iter().map(|f| f.path.as_str()).collect();
+                    bad(ui, format!("Missing or damaged: {}.", names.join(", ")));
+                    if ui.button("Repair").on_hover_text("Fetch what is missing or damaged again").clicked() {
+                        acts.push(Shelf::Repair(model.plan.source.clone()));
+                    }
+                }
+                Some(Err(why)) => bad(ui, format!("It cannot be checked: {why}.")),
+            }
+        },
+        |ui| {
+            if page.is_going(name) {
+                weak(ui, "Being removed…");
+                return;
+            }
+            if ui.button("Remove…").clicked() {
+                acts.push(Shelf::AskRemove(name.clone()));
+            }
+            let checks = page.verifying.contains_key(name);
+            if ui.add_enabled(!checks, Button::new("Check")).on_hover_text("Compare every file with its published hash").clicked() {
+                acts.push(Shelf::Verify(name.clone()));
+            }
+            if used {
+                weak(ui, "In use");
+            } else if ui.add(accent(ui, "Use")).clicked() {
+                acts.push(Shelf::Use(name.clone()));
+            }
+        },
+    );
+}
+
+fn fetching(ui: &mut Ui, get: &Get, acts: &mut Vec<Shelf>) {
+    card(
+        ui,
+        |ui| {
+            ui.label(RichText::new(&get.title).font(theme::strong_font(theme::BODY)));
+            let done = get.progress.as_ref().map_or(0.0, |p| share(p.bytes_done, p.bytes));
+            ui.add(ProgressBar::new(done).desired_height(8.0));
+            weak(ui, get_words(get));
+        },
+        |ui| {
+            if ui.add_enabled(!get.stopping, Button::new("Give up")).on_hover_text("End it and remove what has arrived").clicked() {
+                acts.push(Shelf::GiveUp(get.name.clone()));
+            }
+            if ui.add_enabled(!get.stopping, Button::new("Pause")).on_hover_text("What has arrived is kept").clicked() {
+                acts.push(Shelf::Pause);
+            }
+        },
+    );
+}
+
+/// How far a download is.
+pub fn get_words(get: &Get) -> String {
+    if get.stopping {
+        return "Stopping…".to_owned();
+    }
+    let Some(p) = &get.progress else { return "Beginning…".to_owned() };
+    if let Some(why) = &p.waiting {
+        return format!("{} of {} · {why}", gigabytes(p.bytes_done), gigabytes(p.bytes));
+    }
+    let left = p.seconds_left.map_or_else(String::new, |s| format!(" · {} left", duration(s)));
+    format!(
+        "{} of {} · {}/s{left} · file {} of {}",
+        gigabytes(p.bytes_done),
+        gigabytes(p.bytes),
+        gigabytes(p.bytes_per_second as u64),
+        (p.files_done + 1).min(p.files),
+        p.files
+    )
+}
+
+fn unfinished(ui: &mut Ui, page: &ModelsPage, model: &Unfinished, acts: &mut Vec<Shelf>) {
+    let name = &model.plan.name;
+    card(
+        ui,
+        |ui| {
+            ui.label(RichText::new(&model.plan.title).font(theme::strong_font(theme::BODY)));
+            ui.add(ProgressBar::new(share(model.bytes_here, model.bytes)).desired_height(8.0));
+            weak(ui, format!("{} of {} are here", gigabytes(model.bytes_here), gigabytes(model.bytes)));
+        },
+        |ui| {
+            if ui.button("Give up").on_hover_text("Remove what has arrived").clicked() {
+                acts.push(Shelf::GiveUp(name.clone()));
+            }
+            if ui.add_enabled(page.get.is_none(), accent(ui, "Go on")).clicked() {
+                acts.push(Shelf::Resume(name.clone()));
+            }
+        },
+    );
+}
+
+fn offered(ui: &mut Ui, page: &ModelsPage, entry: &CatalogueEntry, acts: &mut Vec<Shelf>) {
+    let source = Source::Listed(entry.id.to_owned());
+    card(
+        ui,
+        |ui| {
+            ui.label(RichText::new(entry.title).font(theme::strong_font(theme::BODY)));
+            let able = match (entry.can_generate, entry.can_edit) {
+                (true, true) => "Makes and edits pictures",
+                (_, true) => "Edits pictures",
+                _ => "Makes pictures",
+            };
+            weak(ui, format!("{able}: {}", entry.purpose));
+            weak(ui, entry.repo);
+        },
+        |ui| {
+            let asks = page.looking_up.as_ref() == Some(&source);
+            let button = Button::new(if asks { "Asking…" } else { "Get…" });
+            let response = ui.add_enabled(page.looking_up.is_none(), button).on_hover_text("Ask the repository for size and licence");
+            ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(format!("Get {}", entry.title)));
+            if response.clicked() {
+                acts.push(Shelf::LookUp(source));
+            }
+        },
+    );
+}
+
+fn other(ui: &mut Ui, page: &ModelsPage, acts: &mut Vec<Shelf>) {
+    ui.horizontal(|ui| {
+        let mut text = page.repository.clone();
+        let id = Id::unique("repository");
+        let field = TextEdit::singleline(&mut text).id(id).hint_text("Another repository: organisation/name").desired_width(360.0);
+        let response = ui.add(field.margin(6));
+        ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("Another repository"));
+        if text != page.repository {
+            acts.push(Shelf::SetRepository(text));
+        }
+        let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+        let can = page.looking_up.is_none() && !page.repository.trim().is_empty();
+        if ui.add_enabled(can, Button::new("Look it up")).clicked() || (entered && can) {
+            acts.push(Shelf::LookUpRepository);
+        }
+    });
+}
+
+/// What a person reads before anything is fetched.
+fn offer(ui: &mut Ui, page: &ModelsPage, offer: &Offer, acts: &mut Vec<Shelf>) {
+    title(ui, &offer.plan.title);
+    if let Some(purpose) = offer.purpose {
+        weak(ui, purpose);
+    }
+    let to_fetch = offer.bytes.saturating_sub(offer.bytes_here);
+    let here = if offer.bytes_here > 0 { format!(", {} of them are here already", gigabytes(offer.bytes_here)) } else { String::new() };
+    ui.label(format!("{} in all{here}.", gigabytes(offer.bytes)));
+    match offer.free_bytes {
+        Some(free) if free < to_fetch => {
+            bad(ui, format!("The disk has {} free, and {} are needed. Make room first.", gigabytes(free), gigabytes(to_fetch)));
+        }
+        Some(free) => {
+            weak(ui, format!("The disk has {} free. The folder will be {}.", gigabytes(free), offer.folder.display()));
+        }
+        None => {
+            weak(ui, format!("The folder will be {}.", offer.folder.display()));
+        }
+    }
+    ScrollArea::vertical().max_height(HEIGHT - 150.0).auto_shrink([false, true]).show(ui, |ui| {
+        for repository in &offer.plan.repositories {
+            section(ui, &repository.repo);
+            let why = repository.why.as_ref().map_or_else(String::new, |why| format!(" · {why}"));
+            let short: String = repository.commit.chars().take(8).collect();
+            weak(ui, format!("{} in {} files · commit {short}{why}", gigabytes(repository.bytes()), repository.files.len()));
+            let stated = repository.licence.title();
+            let known = if repository.licence.accepted { ", which you have accepted before" } else { "" };
+            ui.label(format!("Licence, as the repository states it: {stated}{known}"));
+            if let Some(link) = &repository.licence.link {
+                weak(ui, link);
+            }
+            let colours = theme::colours(ui.style());
+            Frame::new().fill(colours.field).corner_radius(theme::ROUND).inner_margin(8).show(ui, |ui| {
+                ScrollArea::vertical().id_salt(&repository.repo).max_height(150.0).auto_shrink([false, true]).show(ui, |ui| {
+                    ui.add(egui::Label::new(RichText::new(&repository.licence.text).small()).wrap().selectable(true));
+                });
+            });
+        }
+    });
+    ui.add_space(4.0);
+    if offer.to_accept().next().is_some() {
+        let mut accepted = page.accepted;
+        let words = if offer.to_accept().count() == 1 { "I accept this licence" } else { "I accept these licences" };
+        if ui.checkbox(&mut accepted, words).changed() {
+            acts.push(Shelf::Accept(accepted));
+        }
+    }
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        let words = if to_fetch == 0 { "Set it up".to_owned() } else { format!("Download {}", gigabytes(to_fetch)) };
+        if ui.add_enabled(page.can_get(), accent(ui, &words)).clicked() {
+            acts.push(Shelf::Get);
+        }
+        if ui.button("Back").clicked() {
+            acts.push(Shelf::Back);
+        }
+        if page.get.is_some() {
+            weak(ui, "Another download runs; this one can begin when it is done.");
+        }
+    });
+}
+
+fn ask_remove(ui: &mut Ui, name: &str, cached: bool, acts: &mut Vec<Shelf>) {
+    title(ui, "Remove this model?");
+    weak(ui, format!("The folder of {name} goes. It can be downloaded again."));
+    let mut cached = cached;
+    let words = "Also its files in the shared cache, which other programs may use";
+    if ui.checkbox(&mut cached, words).changed() {
+        acts.push(Shelf::WithCache(cached));
+    }
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        let danger = theme::colours(ui.style()).danger;
+        if ui.add(Button::new(RichText::new("Remove").color(danger))).clicked() {
+            acts.push(Shelf::Remove);
+        }
+        if ui.button("Keep").clicked() {
+            acts.push(Shelf::KeepIt);
+        }
+    });
+}
+
+fn share(done: u64, all: u64) -> f32 {
+    if all == 0 { 0.0 } else { (done as f64 / all as f64) as f32 }
+}
+
+/// Bytes for a person, in powers of ten as disks and networks are sold.
+fn gigabytes(bytes: u64) -> String {
+    match bytes as f64 {
+        b if b >= 1e9 => format!("{:.1} GB", b / 1e9),
+        b if b >= 1e6 => format!("{:.0} MB", b / 1e6),
+        b => format!("{:.0} kB", (b / 1e3).ceil()),
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s >= 5400.0 => format!("{:.1} hours", s / 3600.0),
+        s if s >= 90.0 => format!("{:.0} minutes", s / 60.0),
+        s => format!("{:.0} seconds", s.max(1.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!([gigabytes(8_749_000_000), gigabytes(12_300_000), gigabytes(1), gigabytes(0)], ["8.7 GB", "12 MB", "1 kB", "0 kB"]);
+        assert_eq!([duration(7200.0), duration(125.0), duration(0.2)], ["2.0 hours", "2 minutes", "1 seconds"]);
+    }
+}
