@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod history;
+mod models;
 mod selection;
 
 use pentimento::document::{LocalEdit, Origin, RevisionId};
