@@ -159,20 +159,20 @@ impl Cache {
     }
 
     /// Removes what was begun of a plan's files.
-    pub(super) fn forget_incomplete(&self, plan: &Plan, kept: &BTreeSet<&Hash>) {
+    pub(super) fn forget_incomplete(&self, plan: &Plan, kept: &BTreeSet<(&str, &Hash)>) {
         for repository in &plan.repositories {
-            for file in repository.files.iter().filter(|f| !kept.contains(&f.hash)) {
+            for file in repository.files.iter().filter(|f| !kept.contains(&(repository.repo.as_str(), &f.hash))) {
                 let _ = fs::remove_file(self.incomplete(&repository.repo, &file.hash));
             }
         }
     }
 
     /// Removes a plan's files, except those that `kept` names or that another snapshot links to. Returns the bytes freed.
-    pub(super) fn remove(&self, plan: &Plan, kept: &BTreeSet<&Hash>) -> Result<u64> {
+    pub(super) fn remove(&self, plan: &Plan, kept: &BTreeSet<(&str, &Hash)>) -> Result<u64> {
         let mut freed = 0;
         for repository in &plan.repositories {
             let home = self.repository(&repository.repo);
-            let files = repository.files.iter().filter(|f| !kept.contains(&f.hash));
+            let files = repository.files.iter().filter(|f| !kept.contains(&(repository.repo.as_str(), &f.hash)));
             for file in files.clone() {
                 let pointer = self.pointer(&repository.repo, &repository.commit, &file.path)?;
                 let own = pointer.symlink_metadata().is_ok_and(|m| m.is_file());

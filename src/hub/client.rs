@@ -220,7 +220,9 @@ impl Client {
 
 /// What an error while reading a body means.
 pub(super) fn broken_off(error: &std::io::Error) -> Passing {
+    let timeout = error.get_ref().and_then(|e| e.downcast_ref::<ureq::Error>()).is_some_and(|e| matches!(e, ureq::Error::Timeout(_)));
     match error.kind() {
+        _ if timeout => Passing::Stalled,
         std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock => Passing::Stalled,
         _ => Passing::BrokenOff(error.to_string()),
     }

@@ -130,7 +130,7 @@ impl Shelf {
             return Ok(copied);
         }
         let others = self.others(name);
-        let kept = hashes(&others);
+        let kept = blobs(&others);
         Ok(copied + self.cache.remove(&plan, &kept)?)
     }
 
@@ -143,7 +143,7 @@ impl Shelf {
         }
         let mut others = self.others(&plan.name);
         others.extend(self.read(&plan.name, DONE));
-        self.cache.forget_incomplete(plan, &hashes(&others));
+        self.cache.forget_incomplete(plan, &blobs(&others));
         Ok(())
     }
 
@@ -239,8 +239,9 @@ impl Shelf {
     }
 }
 
-fn hashes(plans: &[Plan]) -> BTreeSet<&Hash> {
-    plans.iter().flat_map(|p| &p.repositories).flat_map(|r| &r.files).map(|f| &f.hash).collect()
+/// What the plans have in the cache.
+fn blobs(plans: &[Plan]) -> BTreeSet<(&str, &Hash)> {
+    plans.iter().flat_map(|p| &p.repositories).flat_map(|r| r.files.iter().map(|f| (r.repo.as_str(), &f.hash))).collect()
 }
 
 fn is_name(name: &str) -> bool {

@@ -28,6 +28,7 @@ pub use crate::hub::{
 };
 // The words of messages that the pipeline made up.
 pub use crate::pipeline::{BLOCK as PREVIEW_BLOCK, Blueprint, DeviceChoice, Latents, Made, Palette, Preview, PreviewMap, Progress, Stage};
+pub use network::FindSettings;
 pub use storage::SETTINGS_FILE;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
@@ -117,6 +118,13 @@ impl Jobs {
     ///
     /// # Errors      the system has no thread left
     pub fn start(backend: Box<dyn Backend>, wake: Wake) -> std::io::Result<Self> {
+        Self::start_at(backend, wake, Arc::new(network::from_environment))
+    }
+
+    /// Starts the lanes, with models at another place than the environment says.
+    ///
+    /// # Errors      the system has no thread left
+    pub fn start_at(backend: Box<dyn Backend>, wake: Wake, settings: FindSettings) -> std::io::Result<Self> {
         let (events_in, events) = bounded(EVENTS);
         let (news_in, news) = bounded(NEWS);
         let up = Up { events: events_in, news: news_in, oldest: news.clone(), wake };
@@ -135,9 +143,10 @@ impl Jobs {
         let lane_up = up.clone();
         lane("pixels").spawn(move || pixels::run(&pixels_out, &lane_up))?;
         let lane_up = up.clone();
-        lane("network").spawn(move || network::fetch(&network_out, &lane_up))?;
+        let find = settings.clone();
+        lane("network").spawn(move || network::fetch(&network_out, &lane_up, &find))?;
         let lane_up = up.clone();
-        lane("models").spawn(move || network::keep(&models_out, &lane_up))?;
+        lane("models").spawn(move || network::keep(&models_out, &lane_up, &settings))?;
         lane("dialogs").spawn(move || dialogs::run(&dialogs_out, &up))?;
         Ok(Self { compute, storage, pixels, dialogs, network, models, events, news, tokens: HashMap::new(), keeping: Some(keeping) })
     }

@@ -26,7 +26,7 @@ struct Running {
 }
 
 /// Fetches until the window is gone.
-pub(super) fn fetch(commands: &Receiver<Command>, up: &Up) {
+pub(super) fn fetch(commands: &Receiver<Command>, up: &Up, settings: &FindSettings) {
     let mut running: Option<Running> = None;
     for command in commands {
         if running.as_ref().is_some_and(|r| r.ended.load(Ordering::Acquire)) {
@@ -35,11 +35,11 @@ pub(super) fn fetch(commands: &Receiver<Command>, up: &Up) {
         match command {
             Command::GetModel { offer, accepted } => {
                 let name = offer.plan.name.clone();
-                start(&mut running, name, up, |settings| Download::begin(settings, &offer, &accepted));
+                start(&mut running, name, up, settings, |settings| Download::begin(settings, &offer, &accepted));
             }
             Command::ResumeGet(name) => {
                 let wanted = name.clone();
-                start(&mut running, name, up, |settings| Download::resume(settings, &wanted));
+                start(&mut running, name, up, settings, |settings| Download::resume(settings, &wanted));
             }
             Command::PauseGet => {
                 if let Some(running) = &running {
@@ -68,7 +68,13 @@ pub(super) fn fetch(commands: &Receiver<Command>, up: &Up) {
 }
 
 /// Starts to fetch, or says why not.
-fn start(running: &mut Option<Running>, name: String, up: &Up, begin: impl FnOnce(&Settings) -> Result<Download, Error>) {
+fn start(
+    running: &mut Option<Running>,
+    name: String,
+    up: &Up,
+    settings: &FindSettings,
+    begin: impl FnOnce(&Settings) -> Result<Download, Error>,
+) {
     let fail = |why: String| up.send(Event::GetEnded { name: name.clone(), ending: GetEnding::Failed(why) });
     if let Some(running) = running {
         return fail(format!("{} is being fetched; pause it, or wait until it is here", running.download.name()));
@@ -124,10 +130,10 @@ fn run(download: &Download, give_up: &AtomicBool, up: &Up) -> GetEnding {
 }
 
 /// Looks up, lists, checks and removes until the window is gone.
-pub(super) fn keep(commands: &Receiver<Command>, up: &Up) {
+pub(super) fn keep(commands: &Receiver<Command>, up: &Up, settings: &FindSettings) {
     for command in commands {
         let told = command.clone();
-        if catch_unwind(AssertUnwindSafe(|| work(command, up))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| work(command, up, settings))).is_err() {
             let why = || "an answer made the program stumble; please report it".to_owned();
             match told {
                 Command::ListModels => up.send(Event::Models(Err(why()))),
@@ -140,7 +146,7 @@ pub(super) fn keep(commands: &Receiver<Command>, up: &Up) {
     }
 }
 
-fn work(command: Command, up: &Up) {
+fn work(command: Command, up: &Up, settings: &FindSettings) {
     match command {
         Command::ListModels => up.send(Event::Models(settings().map(|s| list(&s)).map_err(|e| e.to_string()))),
         Command::LookUpModel(source) => {
@@ -172,6 +178,10 @@ fn list(settings: &Settings) -> Models {
     }
 }
 
-fn settings() -> Result<Settings, Error> {
+/// Finds out where models are and where they come from, at every command anew.
+pub type FindSettings = Arc<dyn Fn() -> Result<Settings, Error> + Send + Sync>;
+
+/// As the environment says.
+pub(super) fn from_environment() -> Result<Settings, Error> {
     Settings::from_environment(places::models().ok_or(Error::NoPlace)?, places::home().as_deref())
 }
