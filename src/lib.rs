@@ -6,6 +6,7 @@ pub mod app;
 pub mod cli;
 pub mod document;
 pub mod editor;
+pub mod hub;
 pub mod imaging;
 pub mod jobs;
 pub mod models;

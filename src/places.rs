@@ -19,6 +19,16 @@ pub fn projects() -> Option<PathBuf> {
     place("projects", |dirs| dirs.data_local_dir().to_owned())
 }
 
+/// Models that were fetched.
+pub fn models() -> Option<PathBuf> {
+    place("models", |dirs| dirs.data_local_dir().join("models"))
+}
+
+/// The one folder for everything, where there is one.
+pub fn home() -> Option<PathBuf> {
+    std::env::var_os("PENTIMENTO_HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+}
+
 /// Settings of the window.
 pub fn settings() -> Option<PathBuf> {
     place("config", |dirs| dirs.config_dir().to_owned())

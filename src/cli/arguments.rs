@@ -34,6 +34,11 @@ pub enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Fetch models, and list, check and remove them
+    Models {
+        #[command(subcommand)]
+        command: super::Models,
+    },
     /// Tell what a model is: parts, sizes, types, what is missing, the memory it needs
     Inspect {
         /// A model folder, or `nano`

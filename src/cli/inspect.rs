@@ -84,7 +84,7 @@ pub fn inspect(folder: &str, as_json: bool) -> Result<()> {
     Ok(())
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     match bytes {
         0..=9_999_999 => format!("{:.1} MB", bytes as f64 / 1e6),
         10_000_000..=999_999_999 => format!("{:.0} MB", bytes as f64 / 1e6),

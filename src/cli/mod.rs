@@ -2,9 +2,11 @@
 
 mod arguments;
 mod inspect;
+mod models;
 mod report;
 
 pub use arguments::{Arguments, Command};
+pub use models::Models;
 
 use crate::document::{LocalEdit, Placing};
 use crate::imaging::{self, Blend, ContextBox, Format, Mask, Picture};
@@ -25,6 +27,7 @@ pub fn run(command: Command) -> ExitCode {
     let (json, result) = match command {
         Command::Generate { common } => (common.json, make(&common, None)),
         Command::Edit { image, how, common } => (common.json, make(&common, Some((&image, &how)))),
+        Command::Models { command } => (command.json(), models::run(&command)),
         Command::Inspect { folder, json } => (json, inspect::inspect(&folder, json).map(|()| ExitCode::SUCCESS)),
     };
     result.unwrap_or_else(|error| {

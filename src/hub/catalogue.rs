@@ -51,7 +51,8 @@ pub fn is_repository(text: &str) -> bool {
 
 /// A branch, tag or commit that is a safe part of paths and addresses.
 pub fn is_revision(text: &str) -> bool {
-    let part = |p: &str| !p.is_empty() && !p.starts_with('.') && p.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    let part =
+        |p: &str| !p.is_empty() && !p.starts_with('.') && p.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     text.len() <= 200 && text.split('/').all(part)
 }
 
@@ -157,7 +158,10 @@ pub(super) fn is_wanted(path: &str) -> bool {
     }
     let ends = |ending: &str| lower.ends_with(ending);
     let training = ["trainer_state.json", "training_args.json"].contains(&lower.as_str());
-    (ends(".json") && !training || ends(".safetensors") || matches!(lower.as_str(), "merges.txt" | "ta_tok.pth" | "readme.md") || is_licence(&lower))
+    (ends(".json") && !training
+        || ends(".safetensors")
+        || matches!(lower.as_str(), "merges.txt" | "ta_tok.pth" | "readme.md")
+        || is_licence(&lower))
         && !lower.starts_with('.')
 }
 

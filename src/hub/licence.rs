@@ -32,7 +32,15 @@ impl Licence {
             None => (None, card.in_words(repo)),
         };
         let hash = super::hash::to_hex(&Sha256::digest(text.as_bytes()));
-        Self { stated: card.license.clone(), name: card.license_name.clone(), link: card.license_link.clone(), text, file, hash, accepted: false }
+        Self {
+            stated: card.license.clone(),
+            name: card.license_name.clone(),
+            link: card.license_link.clone(),
+            text,
+            file,
+            hash,
+            accepted: false,
+        }
     }
 
     /// A short line for a person.
@@ -100,7 +108,9 @@ impl Card {
     fn in_words(&self, repo: &str) -> String {
         let mut text = match (&self.license, &self.license_name) {
             (None, None) => {
-                return format!("The repository {repo} states no licence and has no licence file. Ask its makers before you use it for more than trying it out.");
+                return format!(
+                    "The repository {repo} states no licence and has no licence file. Ask its makers before you use it for more than trying it out."
+                );
             }
             (stated, name) => {
                 let both: Vec<&str> = [stated, name].into_iter().flatten().map(String::as_str).collect();

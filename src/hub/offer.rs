@@ -224,7 +224,8 @@ fn on_server(client: &Client, repo: &str, revision: &str) -> Result<Found> {
     {
         card = card.or(Card::from_readme(&read(readme)?));
     }
-    let file = files.iter().map(|(path, _)| path).find(|path| catalogue::is_licence(path) && !path.to_ascii_lowercase().starts_with("notice"));
+    let file =
+        files.iter().map(|(path, _)| path).find(|path| catalogue::is_licence(path) && !path.to_ascii_lowercase().starts_with("notice"));
     let text = file.map(|file| Ok((file.clone(), read(file)?))).transpose()?;
     repository.licence = Licence::new(repo, &card, text);
     for (path, known) in files {

@@ -49,7 +49,11 @@ pub struct Settings {
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The token is left out.
-        f.debug_struct("Settings").field("endpoint", &self.endpoint).field("cache", &self.cache).field("models", &self.models).finish_non_exhaustive()
+        f.debug_struct("Settings")
+            .field("endpoint", &self.endpoint)
+            .field("cache", &self.cache)
+            .field("models", &self.models)
+            .finish_non_exhaustive()
     }
 }
 

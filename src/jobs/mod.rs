@@ -1,7 +1,8 @@
 //! Everything that takes longer than a frame, on threads of its own.
 //!
-//! Four lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
-//! puts results into pictures, compares them and cuts them for the screen; *dialogs* waits for the system's file dialogs.
+//! Six lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
+//! puts results into pictures, compares them and cuts them for the screen; *dialogs* waits for the system's file dialogs;
+//! *network* fetches models, and *models* looks them up, checks and removes them.
 //! [`Jobs`] is the window's end: [`Jobs::send`] never blocks, and [`Jobs::poll`] takes what has come up.
 //!
 //! Life of a job: `Submit` → `Started` → (`Progress` | `Blueprint` | `Preview`)* → `Finished` exactly once, also after a
@@ -14,6 +15,7 @@ mod compute;
 mod dialogs;
 mod keeping;
 mod message;
+mod network;
 mod pixels;
 mod storage;
 
@@ -26,6 +28,7 @@ pub use crate::hub::{
 };
 // The words of messages that the pipeline made up.
 pub use crate::pipeline::{BLOCK as PREVIEW_BLOCK, Blueprint, DeviceChoice, Latents, Made, Palette, Preview, PreviewMap, Progress, Stage};
+pub use network::FindSettings;
 pub use storage::SETTINGS_FILE;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
@@ -97,6 +100,8 @@ pub struct Jobs {
     storage: Sender<Command>,
     pixels: Sender<Command>,
     dialogs: Sender<Command>,
+    network: Sender<Command>,
+    models: Sender<Command>,
     events: Receiver<Event>,
     news: Receiver<Event>,
     tokens: HashMap<JobId, CancelToken>,
@@ -113,6 +118,13 @@ impl Jobs {
     ///
     /// # Errors      the system has no thread left
     pub fn start(backend: Box<dyn Backend>, wake: Wake) -> std::io::Result<Self> {
+        Self::start_at(backend, wake, Arc::new(network::from_environment))
+    }
+
+    /// Starts the lanes, with models at another place than the environment says.
+    ///
+    /// # Errors      the system has no thread left
+    pub fn start_at(backend: Box<dyn Backend>, wake: Wake, settings: FindSettings) -> std::io::Result<Self> {
         let (events_in, events) = bounded(EVENTS);
         let (news_in, news) = bounded(NEWS);
         let up = Up { events: events_in, news: news_in, oldest: news.clone(), wake };
@@ -121,6 +133,8 @@ impl Jobs {
         let (storage, storage_out) = unbounded();
         let (pixels, pixels_out) = unbounded();
         let (dialogs, dialogs_out) = unbounded();
+        let (network, network_out) = unbounded();
+        let (models, models_out) = unbounded();
         let lane = |name: &str| thread::Builder::new().name(name.to_owned());
         let lane_up = up.clone();
         lane("compute").stack_size(8 << 20).spawn(move || compute::run(&compute_out, backend, &lane_up))?;
@@ -128,8 +142,13 @@ impl Jobs {
         let keeping = lane("storage").spawn(move || storage::run(&storage_out, &lane_up))?;
         let lane_up = up.clone();
         lane("pixels").spawn(move || pixels::run(&pixels_out, &lane_up))?;
+        let lane_up = up.clone();
+        let find = settings.clone();
+        lane("network").spawn(move || network::fetch(&network_out, &lane_up, &find))?;
+        let lane_up = up.clone();
+        lane("models").spawn(move || network::keep(&models_out, &lane_up, &settings))?;
         lane("dialogs").spawn(move || dialogs::run(&dialogs_out, &up))?;
-        Ok(Self { compute, storage, pixels, dialogs, events, news, tokens: HashMap::new(), keeping: Some(keeping) })
+        Ok(Self { compute, storage, pixels, dialogs, network, models, events, news, tokens: HashMap::new(), keeping: Some(keeping) })
     }
 
     /// Hands a command to its lane.
@@ -153,6 +172,12 @@ impl Jobs {
             }
             Command::AskOpen | Command::AskSave { .. } | Command::AskFolder | Command::AskOpenMask | Command::AskSaveMask => {
                 let _ = self.dialogs.send(command);
+            }
+            Command::GetModel { .. } | Command::ResumeGet(_) | Command::PauseGet | Command::CancelGet(_) => {
+                let _ = self.network.send(command);
+            }
+            Command::ListModels | Command::LookUpModel(_) | Command::VerifyModel(_) | Command::RemoveModel { .. } => {
+                let _ = self.models.send(command);
             }
             Command::Adjust { .. }
             | Command::Compare { .. }

@@ -88,7 +88,15 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
         | Command::HeatMap { .. }
         | Command::FindChange { .. }
         | Command::ShapeMask { .. }
-        | Command::Prepare { .. } => {}
+        | Command::Prepare { .. }
+        | Command::ListModels
+        | Command::LookUpModel(_)
+        | Command::GetModel { .. }
+        | Command::ResumeGet(_)
+        | Command::PauseGet
+        | Command::CancelGet(_)
+        | Command::VerifyModel(_)
+        | Command::RemoveModel { .. } => {}
     }
 }
 
