@@ -11,7 +11,7 @@ use candle_nn::VarBuilder;
 use candle_nn::var_builder::SimpleBackend;
 use clap::{Parser, ValueEnum};
 use pentimento::models::dc_ae::{self, BlockType, Strips};
-use pentimento::models::layers::Linear;
+use pentimento::models::layers::{BLOCKS, Linear};
 use pentimento::models::qwen3::{self, KvCache, Qwen3};
 use pentimento::models::sana::{self, Condition, SanaTransformer2D};
 use pentimento::models::siglip::{self, SiglipVisionTransformer};
@@ -79,8 +79,8 @@ impl SimpleBackend for RandomWeights {
         candle_core::bail!("{name} without a shape")
     }
 
-    fn contains_tensor(&self, _: &str) -> bool {
-        true
+    fn contains_tensor(&self, name: &str) -> bool {
+        !name.ends_with(BLOCKS)
     }
 }
 
@@ -215,6 +215,7 @@ fn sizes(size: Size) -> Sizes {
             bottleneck_dim: pick(96, 1536),
             codebook_size: pick(1024, 65_536),
             l2_normalized: true,
+            projected: None,
         },
     }
 }

@@ -7,7 +7,7 @@ pub use kv_cache::KvCache;
 
 use super::Probe;
 use super::kernels;
-use super::layers::{Linear, RmsNorm, compute_dtype};
+use super::layers::{Linear, RmsNorm, Weight, compute_dtype};
 use attention::{Attention, Rope};
 use candle_core::{IndexOp, Result, Tensor};
 use candle_nn::VarBuilder;
@@ -62,7 +62,7 @@ impl DecoderLayer {
 
 /// The language model with its head.
 pub struct Qwen3 {
-    embed_tokens: Tensor,
+    embed_tokens: Weight,
     layers: Vec<DecoderLayer>,
     norm: RmsNorm,
     lm_head: Linear,
@@ -75,7 +75,7 @@ impl Qwen3 {
     /// # Errors      a tensor is missing or has another shape
     pub fn new(cfg: &Config, vb: &VarBuilder) -> Result<Self> {
         let model = vb.pp("model");
-        let embed_tokens = model.get((cfg.vocab_size, cfg.hidden_size), "embed_tokens.weight")?;
+        let embed_tokens = Weight::new(cfg.vocab_size, cfg.hidden_size, false, &model, "embed_tokens.weight")?;
         let lm_head = if cfg.tie_word_embeddings {
             Linear::from_parts(embed_tokens.clone(), None)
         } else {
@@ -97,7 +97,7 @@ impl Qwen3 {
     /// # Errors      the cache is full or of another batch size, an id is outside the vocabulary, or the device fails
     pub fn forward(&self, ids: &Tensor, cache: &mut KvCache, probe: &mut dyn Probe) -> Result<Tensor> {
         let (b, l) = ids.dims2()?;
-        let embeds = self.embed_tokens.embedding(&ids.flatten_all()?)?.to_dtype(self.rope.dtype())?;
+        let embeds = self.embed_tokens.rows(&ids.flatten_all()?)?.to_dtype(self.rope.dtype())?;
         let mut x = embeds.reshape((b, l, ()))?;
         probe.see(format_args!("ar.embeds"), &x)?;
         self.rope.reach(cache.len() + l)?;
@@ -115,7 +115,7 @@ impl Qwen3 {
     ///
     /// # Errors      tokens outside the vocabulary
     pub fn embeddings(&self, from: usize, len: usize) -> Result<Tensor> {
-        self.embed_tokens.narrow(0, from, len)
+        self.embed_tokens.row_range(from, len)
     }
 
     /// Logits of the last position: `(B, L, hidden)` to `(B, vocabulary)`, or only those of the tokens `from .. from + len`.

@@ -2,7 +2,7 @@
 
 use super::Probe;
 use super::kernels::{self, Mask};
-use super::layers::{LayerNorm, Linear, Mlp};
+use super::layers::{LayerNorm, Linear, Mlp, Weight};
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::Deserialize;
@@ -83,7 +83,7 @@ impl SiglipVisionTransformer {
         let weight = embeddings.get((hidden, 3, patch, patch), "patch_embedding.weight")?;
         let bias = super::layers::exact(&embeddings, hidden, "patch_embedding.bias")?;
         Ok(Self {
-            patch_embedding: Linear::from_parts(weight.reshape((hidden, 3 * patch * patch))?, Some(bias)),
+            patch_embedding: Linear::from_parts(Weight::Plain(weight.reshape((hidden, 3 * patch * patch))?), Some(bias)),
             position_embedding: super::layers::exact(&embeddings, (cfg.grid() * cfg.grid(), hidden), "position_embedding.weight")?,
             layers: (0..depth).map(|i| EncoderLayer::new(cfg, &vb.pp("encoder.layers").pp(i))).collect::<Result<_>>()?,
             grid: cfg.grid(),
