@@ -1,7 +1,7 @@
 //! The arguments.
 
 use crate::document::USUAL_REACH;
-use crate::pipeline::{DeviceChoice, DtypeChoice, Residency};
+use crate::pipeline::{DeviceChoice, DtypeChoice, Precision, Residency};
 use crate::recipe::{ModelId, NullAr, NullVae, Recipe, Sampling, Size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -42,6 +42,79 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make an official model folder smaller and ready, in a folder of its own; goes on where it was broken off
+    Convert(ConvertArguments),
+    /// Print what fewer bits cost: the error of each stage of converted models, beside the original
+    ComparePrecision(CompareArguments),
+}
+
+/// What `convert` is told.
+#[derive(Args, Debug)]
+pub struct ConvertArguments {
+    /// `nano` or the official folder, which is only read
+    #[arg(long, value_name = "nano|FOLDER")]
+    pub model: String,
+    /// The new folder
+    #[arg(long, short, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Bits of the large matrices; norms, connectors and the autoencoder stay as they are
+    #[arg(long, value_enum, default_value_t = PrecisionChoice::Q8)]
+    pub precision: PrecisionChoice,
+    /// Of the language model alone
+    #[arg(long, value_enum)]
+    pub language_model: Option<PrecisionChoice>,
+    /// Of the diffusion transformer alone
+    #[arg(long, value_enum)]
+    pub transformer: Option<PrecisionChoice>,
+    /// Of the image tokenizer alone
+    #[arg(long, value_enum)]
+    pub image_tokenizer: Option<PrecisionChoice>,
+    /// Progress and result as JSON lines on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `compare-precision` is told.
+#[derive(Args, Debug)]
+pub struct CompareArguments {
+    /// The original: `nano` or a folder
+    #[arg(long, value_name = "nano|FOLDER")]
+    pub model: String,
+    /// Models that were made of it; may be given again
+    #[arg(long, value_name = "FOLDER", required = true)]
+    pub with: Vec<String>,
+    /// Steps of the painting
+    #[arg(long, default_value_t = 4)]
+    pub steps: usize,
+    /// Develop no pictures, which takes long at full size
+    #[arg(long)]
+    pub no_picture: bool,
+    /// What computes
+    #[arg(long, value_enum, default_value_t = Device::Cpu)]
+    pub device: Device,
+    /// JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum PrecisionChoice {
+    /// 16 bits, nothing is lost of an official model
+    Bf16,
+    /// 8 bits, half the size
+    Q8,
+    /// 4 to 8 bits, by what matters
+    Q4,
+}
+
+impl From<PrecisionChoice> for Precision {
+    fn from(choice: PrecisionChoice) -> Self {
+        match choice {
+            PrecisionChoice::Bf16 => Self::Bf16,
+            PrecisionChoice::Q8 => Self::Q8,
+            PrecisionChoice::Q4 => Self::Q4,
+        }
+    }
 }
 
 /// What of an edit is taken over. If nothing is said: what the model has changed, and every other pixel stays as it is.

@@ -1,6 +1,7 @@
 //! The pipeline without a window.
 
 mod arguments;
+mod convert;
 mod inspect;
 mod report;
 
@@ -25,6 +26,8 @@ pub fn run(command: Command) -> ExitCode {
     let (json, result) = match command {
         Command::Generate { common } => (common.json, make(&common, None)),
         Command::Edit { image, how, common } => (common.json, make(&common, Some((&image, &how)))),
+        Command::Convert(arguments) => (arguments.json, convert::convert(&arguments)),
+        Command::ComparePrecision(arguments) => (arguments.json, convert::compare(&arguments)),
         Command::Inspect { folder, json } => (json, inspect::inspect(&folder, json).map(|()| ExitCode::SUCCESS)),
     };
     result.unwrap_or_else(|error| {
@@ -43,7 +46,8 @@ pub fn no_window() -> ExitCode {
     ExitCode::from(2)
 }
 
-fn make(common: &Common, edit: Option<(&Path, &How)>) -> Result<ExitCode> {
+/// Becomes true at the first Ctrl-C; the second ends the program.
+fn cancellation() -> Result<Arc<AtomicBool>> {
     let cancel = Arc::new(AtomicBool::new(false));
     let seen = cancel.clone();
     ctrlc::set_handler(move || {
@@ -52,7 +56,11 @@ fn make(common: &Common, edit: Option<(&Path, &How)>) -> Result<ExitCode> {
         }
     })
     .context("Ctrl-C cannot be watched")?;
+    Ok(cancel)
+}
 
+fn make(common: &Common, edit: Option<(&Path, &How)>) -> Result<ExitCode> {
+    let cancel = cancellation()?;
     if common.dump.is_some() && common.variations != 1 {
         bail!("a dump shows one picture; leave out --variations");
     }

@@ -48,6 +48,8 @@ impl Editor {
                 self.model.facts = Some(facts);
             }
             Event::Model { .. } => {}
+            // Nothing in the window asks for a conversion yet.
+            Event::Converting { .. } | Event::Converted { .. } => {}
             Event::Opened { name, at, result } => self.opened(name, at, result, commands),
             Event::Project(result) => self.found(result),
             Event::ProjectSaved { name, result } => {

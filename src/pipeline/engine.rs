@@ -67,7 +67,13 @@ impl Engine {
     ///
     /// # Errors      the checkpoint cannot be used, or the device is not there
     pub fn open(model: &ModelId, settings: &Settings) -> Result<Self> {
-        let checkpoint = Checkpoint::open(model)?;
+        Self::with(Checkpoint::open(model)?, settings)
+    }
+
+    /// [`Self::open`] with a checkpoint that is open already.
+    ///
+    /// # Errors      the tokenizer does not work, or the device is not there
+    pub fn with(checkpoint: Checkpoint, settings: &Settings) -> Result<Self> {
         let prompts = PromptWriter::new(&checkpoint)?;
         let device = settings.device.open()?;
         let available = memory::available_bytes();

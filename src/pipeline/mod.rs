@@ -7,6 +7,7 @@
 
 mod blueprint;
 mod condition;
+mod convert;
 mod decode;
 mod denoise;
 mod device;
@@ -24,6 +25,10 @@ mod scheduler;
 mod watch;
 
 pub use blueprint::codes;
+pub use convert::{
+    Compared, Component, ConvertRequest, Converted, Measure, Precision, Precisions, Progress as ConvertProgress,
+    compare as compare_precision, convert,
+};
 pub use device::{DeviceChoice, DtypeChoice, name as device_name};
 pub use dump::Dump;
 pub use engine::{Engine, Residency, Settings};
@@ -67,6 +72,10 @@ pub enum Error {
     Preview(String),
     #[error("the dump cannot be written: {what}: {}", path.display())]
     Dump { path: PathBuf, what: String },
+    #[error("the model cannot be converted: {what}: {}", path.display())]
+    Convert { what: String, path: PathBuf },
+    #[error("the converted model needs {:.1} GB and the disk has {:.1} GB free; make room or choose another disk: {}", *needed as f64 / 1e9, *free as f64 / 1e9, path.display())]
+    NoRoom { needed: u64, free: u64, path: PathBuf },
     #[error("the computation failed: {0}")]
     Device(#[from] candle_core::Error),
 }

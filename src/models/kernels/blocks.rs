@@ -114,11 +114,8 @@ fn q8_0(from: &[u8; 34], to: &mut [f32; 32]) {
 /// Scale and least value of the j-th run of 32.
 #[inline(always)]
 fn scale_and_least(j: usize, q: &[u8]) -> (f32, f32) {
-    let (scale, least) = if j < 4 {
-        (q[j] & 63, q[j + 4] & 63)
-    } else {
-        ((q[j + 4] & 15) | ((q[j - 4] >> 6) << 4), (q[j + 4] >> 4) | ((q[j] >> 6) << 4))
-    };
+    let (scale, least) =
+        if j < 4 { (q[j] & 63, q[j + 4] & 63) } else { ((q[j + 4] & 15) | ((q[j - 4] >> 6) << 4), (q[j + 4] >> 4) | ((q[j] >> 6) << 4)) };
     (f32::from(scale), f32::from(least))
 }
 
@@ -333,7 +330,8 @@ mod tests {
             // And any bytes at all: every bit of scales and values counts, also scales that are no numbers.
             let mut any = vec![0; 400 * kind.bytes()];
             ChaCha8Rng::seed_from_u64(2).fill_bytes(&mut any);
-            let odd = QTensor::new(QStorage::from_data(Cow::Borrowed(&any), &Device::Cpu, kind.ggml()).unwrap(), (400, kind.values())).unwrap();
+            let odd =
+                QTensor::new(QStorage::from_data(Cow::Borrowed(&any), &Device::Cpu, kind.ggml()).unwrap(), (400, kind.values())).unwrap();
             for theirs in [quantised, odd] {
                 let (rows, columns) = theirs.shape().dims2().unwrap();
                 let bytes = theirs.data().unwrap().into_owned();

@@ -168,7 +168,11 @@ impl<'a> Weight<'a> {
         let weight = match weight {
             Matrix::Plain(tensor) => tensor,
             Matrix::Blocks(blocks) => {
-                return Ok(Self { held: Held::Blocks { bytes: blocks.bytes()?, kind: blocks.kind(), row_bytes: blocks.row_bytes() }, n, k });
+                return Ok(Self {
+                    held: Held::Blocks { bytes: blocks.bytes()?, kind: blocks.kind(), row_bytes: blocks.row_bytes() },
+                    n,
+                    k,
+                });
             }
         };
         if !weight.is_contiguous() || !matches!(weight.dtype(), DType::F32 | DType::F16 | DType::BF16) {

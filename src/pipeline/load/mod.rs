@@ -249,7 +249,7 @@ impl Checkpoint {
         let has = |prefix: &str| tensors.keys().any(|k| k.starts_with(prefix));
         let (sees, encodes) = (has(TOWER), has("model.sana_vae.encoder."));
         let mut checkpoint = Self { id: id.clone(), configs, tensors: Tensors::default(), tokenizer, found, sees, encodes };
-        let expected = manifest::expected(&checkpoint.configs, &checkpoint.parts())?;
+        let expected = expected(&checkpoint.configs, &checkpoint.parts())?;
         let misfits = manifest::compare(&expected, &tensors, &checkpoint.configs);
         if !misfits.is_empty() {
             return Err(Error::Misfits(misfits));
@@ -306,7 +306,7 @@ impl Checkpoint {
     ///
     /// # Errors      the part cannot be built from the configuration
     pub fn summary(&self, part: Part) -> Result<PartSummary> {
-        let names = manifest::expected(&self.configs, &[part])?;
+        let names = expected(&self.configs, &[part])?;
         let entries: Vec<&Entry> = names.keys().filter_map(|n| self.tensors.0.get(n)).collect();
         let blocks = || entries.iter().filter(|e| matches!(e.stored, Stored::Blocks(_)));
         Ok(PartSummary {
@@ -329,12 +329,12 @@ impl Checkpoint {
             configs.ta_tok = other.configs.ta_tok.clone();
             tensors.retain(|name, _| !name.starts_with(TOWER));
         }
-        for name in manifest::expected(&configs, parts)?.into_keys() {
+        for name in expected(&configs, parts)?.into_keys() {
             if let Some(entry) = other.tensors.0.get(&name) {
                 tensors.insert(name, entry.clone());
             }
         }
-        let misfits = manifest::compare(&manifest::expected(&configs, &self.parts())?, &tensors, &configs);
+        let misfits = manifest::compare(&expected(&configs, &self.parts())?, &tensors, &configs);
         if !misfits.missing.is_empty() || !misfits.misshapen.is_empty() {
             return Err(Error::Misfits(misfits));
         }
@@ -349,6 +349,13 @@ impl Checkpoint {
         })
     }
 
+    /// The tensors of a part.
+    ///
+    /// # Errors      the part cannot be built from the configuration
+    pub(in crate::pipeline) fn names(&self, part: Part) -> Result<Vec<String>> {
+        Ok(expected(&self.configs, &[part])?.into_keys().collect())
+    }
+
     /// What was found beside the configuration files.
     pub(in crate::pipeline) fn found(&self) -> &Found {
         &self.found
@@ -358,7 +365,7 @@ impl Checkpoint {
     ///
     /// # Errors      a part cannot be built from the configuration
     pub fn unused(&self) -> Result<Vec<String>> {
-        let used = manifest::expected(&self.configs, &self.parts())?;
+        let used = expected(&self.configs, &self.parts())?;
         Ok(self.tensors.0.keys().filter(|k| !used.contains_key(*k)).cloned().collect())
     }
 }
