@@ -119,6 +119,7 @@ pub fn denoise(
             let latents = Latents::from_tensor(&predicted)?;
             watch.preview(Preview { step: step + 1, steps: recipe.steps, latents, map: map.clone() });
         }
+        watch.latents(step + 1, &x)?;
         path.push(x.clone());
         watch.step(Stage::Denoise, step + 1, recipe.steps);
         if enough {

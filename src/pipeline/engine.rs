@@ -165,6 +165,7 @@ impl Engine {
         // 4. The blueprint, and the hidden states behind it.
         let written = self.write(&prompt_ids, request, watch)?;
         self.release(&[Part::LanguageModel]);
+        written.iter().enumerate().for_each(|(v, written)| watch.tokens(v, &written.tokens));
         let variations = written.len();
         let mut reconstruction = None;
         for (v, Written { tokens, hidden }) in written.into_iter().enumerate() {

@@ -154,6 +154,12 @@ pub trait Observer {
 
     fn preview(&mut self, _: Preview) {}
 
+    /// The blueprint of a variation (from 0) is written: with these as [`Request::tokens`] another run can go on behind it.
+    fn tokens(&mut self, _variation: usize, _tokens: &[u32]) {}
+
+    /// The latents of a variation after a step (from 1): all of them so far, as [`Request::path`], let another run go on.
+    fn latents(&mut self, _variation: usize, _step: usize, _latents: &Latents) {}
+
     /// One of the variations is done.
     fn made(&mut self, _: &Made) {}
 

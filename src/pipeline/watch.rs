@@ -1,6 +1,6 @@
 //! Between the stages and whoever watches them: progress, previews, dumps, and the place where a wish to stop is heard.
 
-use super::{Blueprint, Made, Observer, Palette, Preview, Progress, Stage};
+use super::{Blueprint, Latents, Made, Observer, Palette, Preview, Progress, Stage};
 use crate::models::Probe;
 use candle_core::{Result, Tensor, bail};
 use std::collections::BTreeMap;
@@ -74,6 +74,19 @@ impl<'a> Watch<'a> {
         if let Some(observer) = &mut self.observer {
             observer.palette(palette);
         }
+    }
+
+    pub fn tokens(&mut self, variation: usize, tokens: &[u32]) {
+        if let Some(observer) = &mut self.observer {
+            observer.tokens(variation, tokens);
+        }
+    }
+
+    pub fn latents(&mut self, step: usize, latents: &Tensor) -> Result<()> {
+        if let Some(observer) = &mut self.observer {
+            observer.latents(self.variation.0, step, &Latents::from_tensor(latents)?);
+        }
+        Ok(())
     }
 
     pub fn made(&mut self, made: &Made) {
