@@ -3,7 +3,7 @@
 use super::arguments::{CompareArguments, ConvertArguments};
 use super::{CANCELLED, cancellation};
 use crate::pipeline::{
-    self, Compared, ConvertProgress, ConvertRequest, Converted, DeviceChoice, Precisions, Residency, Settings, convert as run, memory,
+    self, Compared, ConvertProgress, ConvertRequest, Converted, DeviceChoice, Precisions, Settings, convert as run, memory,
 };
 use crate::recipe::ModelId;
 use anyhow::Result;
@@ -87,7 +87,7 @@ fn show(progress: &ConvertProgress, another: bool, json: bool, terminal: bool) {
 }
 
 pub fn compare(arguments: &CompareArguments) -> Result<ExitCode> {
-    let settings = Settings { device: DeviceChoice::from(arguments.device), residency: Residency::StageByStage, ..Settings::default() };
+    let settings = Settings { device: DeviceChoice::from(arguments.device), ..Settings::default() };
     let others: Vec<ModelId> = arguments.with.iter().map(|m| ModelId::parse(m)).collect();
     let json = arguments.json;
     let mut tell = |what: &str| {

@@ -6,11 +6,13 @@
 mod conv;
 mod linear;
 mod norm;
+mod stack;
 mod weight;
 
 pub use conv::{Conv2d, DepthwiseConv2d, GlumbConv};
 pub use linear::{Connector, Linear, Mlp};
 pub use norm::{ChannelRmsNorm, LayerNorm, RmsNorm};
+pub use stack::{Hold, Stack};
 pub use weight::{BLOCKS, Weight};
 
 use candle_core::{DType, Device, Result, Shape, Tensor};
