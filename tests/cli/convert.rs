@@ -102,6 +102,27 @@ fn fewer_bits_cost_little_and_the_table_tells_how_much() {
     assert!(bytes(2) <= bytes(1) && bytes(1) < bytes(0));
 }
 
+#[test]
+fn eight_bits_stay_within_two_percent_on_the_references_checkpoints() {
+    for case in ["tiny-both", "small-both", "small-cross-untied-bf16"] {
+        let home = tempfile::tempdir().unwrap();
+        let original = ModelId::Folder(model(home.path(), case, |_| {}));
+        let made = [Precision::Q8, Precision::Q4].map(|precision| {
+            let out = home.path().join(precision.name());
+            let request = ConvertRequest { model: original.clone(), out: out.clone(), precisions: Precisions::all(precision) };
+            convert_until(&request, |_| false);
+            ModelId::Folder(out)
+        });
+        let table = pipeline::compare_precision(&original, &made, 2, true, &settings(), &mut |_| {}).unwrap();
+        for row in &table[1..] {
+            println!("{case} {}: {} bytes, codes {:?}, {:?} dB", row.model, row.bytes, row.same_codes, row.picture_psnr);
+            row.measures.iter().for_each(|m| println!("    {:24} {:28} {:.3} %", m.component.name(), m.what, m.error * 100.0));
+        }
+        let worst = table[1].measures.iter().map(|m| m.error).fold(0.0, f64::max);
+        assert!(worst > 1e-4 && worst < 0.02, "{case}: {worst}");
+    }
+}
+
 fn settings() -> Settings {
     Settings { device: DeviceChoice::Cpu, ..Settings::default() }
 }

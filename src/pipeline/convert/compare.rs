@@ -38,8 +38,9 @@ pub struct Compared {
 
 const PROMPT: &str = "a fox in the snow";
 const VISION: [&str; 2] = ["vision.z", "vision.indices"];
-const LANGUAGE: [&str; 2] = ["ar.logits.2", "cond.hidden"];
-const BRANCHES: [&str; 2] = ["dit.0.uncond", "dit.0.cond"];
+/// After the first layer, whose input is equal, and after all of them, which carry errors on.
+const LANGUAGE: [&str; 3] = ["ar.layer.0", "ar.logits.2", "cond.hidden"];
+const BRANCHES: [&str; 3] = ["dit.0.block.0", "dit.0.uncond", "dit.0.cond"];
 
 /// Compares models with an original, in that order; the original's own sizes come first, with no measures.
 ///
@@ -96,7 +97,7 @@ pub fn compare(
             let same = ours.iter().zip(&theirs).filter(|(a, b)| a == b).count();
             row.same_codes = Some(same as f64 / theirs.len().max(1) as f64);
         }
-        measure(&mut row, Component::LanguageModel, &request, &LANGUAGE, LANGUAGE[1], &reference)?;
+        measure(&mut row, Component::LanguageModel, &request, &LANGUAGE, LANGUAGE[2], &reference)?;
         let found = measure(&mut row, Component::Transformer, &request, &BRANCHES, &last_latents, &reference)?;
         let error = distance(&numbers(&found, &last_latents)?, &numbers(&reference, &last_latents)?);
         row.measures.push(Measure { component: Component::Transformer, what: "latents after the last step", error });
