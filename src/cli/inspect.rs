@@ -24,16 +24,16 @@ pub fn inspect(folder: &str, as_json: bool) -> Result<()> {
         parts.push((part, checkpoint.summary(part)?));
     }
     let values: u64 = parts.iter().map(|(_, s)| s.values).sum();
-    let stage = |stage: &[Part]| parts.iter().filter(|(p, _)| stage.contains(p)).map(|(_, s)| s.values).sum::<u64>();
-    let stages = [
-        stage(&[Part::VisionTower, Part::Encoder]),
-        stage(&[Part::LanguageModel]),
-        stage(&[Part::DiffusionConnector, Part::VaeConnector, Part::Transformer]),
-        stage(&[Part::Decoder]),
-    ];
-    let largest = stages.into_iter().max().unwrap_or(0);
     let working = working_bytes(&checkpoint);
-    let need = |values: u64, width: u64| values * width + working;
+    let held = |stage: &[Part], width: u64| parts.iter().filter(|(p, _)| stage.contains(p)).map(|(_, s)| s.held_bytes(width)).sum::<u64>();
+    let stages: [&[Part]; 4] = [
+        &[Part::VisionTower, Part::Encoder],
+        &[Part::LanguageModel],
+        &[Part::DiffusionConnector, Part::VaeConnector, Part::Transformer],
+        &[Part::Decoder],
+    ];
+    let all = |width: u64| held(&Part::ALL, width) + working;
+    let largest = |width: u64| stages.iter().map(|stage| held(stage, width)).max().unwrap_or(0) + working;
     let variant = match (configs.cross, configs.noise) {
         (true, true) => "cross-attention to the reference, and its latents beside the noise",
         (true, false) => "cross-attention to the reference",
@@ -42,7 +42,7 @@ pub fn inspect(folder: &str, as_json: bool) -> Result<()> {
     };
     let unused = checkpoint.unused()?;
     let memory = json!({
-        "all_f32": need(values, 4), "all_16_bit": need(values, 2), "stage_by_stage_f32": need(largest, 4), "stage_by_stage_16_bit": need(largest, 2),
+        "all_f32": all(4), "all_16_bit": all(2), "stage_by_stage_f32": largest(4), "stage_by_stage_16_bit": largest(2),
         "available": memory::available_bytes(),
     });
     if as_json {
@@ -79,8 +79,8 @@ pub fn inspect(folder: &str, as_json: bool) -> Result<()> {
     println!("edits          {}", checkpoint.can_edit().map_or_else(|why| format!("no: {why}"), |()| format!("yes, by {variant}")));
     println!("head           {}", if configs.lm.tie_word_embeddings { "tied to the embedding" } else { "of its own" });
     println!("\nmemory it will need (weights and one picture at its own size; {} are available now)", size(memory::available_bytes()));
-    println!("  everything loaded    {:>10} in 16 bits, {:>10} in f32", size(need(values, 2)), size(need(values, 4)));
-    println!("  stage by stage       {:>10} in 16 bits, {:>10} in f32", size(need(largest, 2)), size(need(largest, 4)));
+    println!("  everything loaded    {:>10} in 16 bits, {:>10} in f32", size(all(2)), size(all(4)));
+    println!("  stage by stage       {:>10} in 16 bits, {:>10} in f32", size(largest(2)), size(largest(4)));
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 //! The pipeline without a window.
 
 mod arguments;
+mod convert;
 mod inspect;
 mod models;
+mod plan;
 mod report;
 
 pub use arguments::{Arguments, Command};
@@ -28,6 +30,12 @@ pub fn run(command: Command) -> ExitCode {
         Command::Generate { common } => (common.json, make(&common, None)),
         Command::Edit { image, how, common } => (common.json, make(&common, Some((&image, &how)))),
         Command::Models { command } => (command.json(), models::run(&command)),
+        Command::Convert(arguments) => (arguments.json, convert::convert(&arguments)),
+        Command::ComparePrecision(arguments) => (arguments.json, convert::compare(&arguments)),
+        Command::Plan { model, size, edit, variations, device, memory, json } => {
+            let asked = plan::Asked { model: &model, size, edits: edit, variations, device: device.into() };
+            (json, plan::plan(&asked, &memory, json).map(|()| ExitCode::SUCCESS))
+        }
         Command::Inspect { folder, json } => (json, inspect::inspect(&folder, json).map(|()| ExitCode::SUCCESS)),
     };
     result.unwrap_or_else(|error| {
@@ -46,7 +54,8 @@ pub fn no_window() -> ExitCode {
     ExitCode::from(2)
 }
 
-fn make(common: &Common, edit: Option<(&Path, &How)>) -> Result<ExitCode> {
+/// Becomes true at the first Ctrl-C; the second ends the program.
+fn cancellation() -> Result<Arc<AtomicBool>> {
     let cancel = Arc::new(AtomicBool::new(false));
     let seen = cancel.clone();
     ctrlc::set_handler(move || {
@@ -55,7 +64,11 @@ fn make(common: &Common, edit: Option<(&Path, &How)>) -> Result<ExitCode> {
         }
     })
     .context("Ctrl-C cannot be watched")?;
+    Ok(cancel)
+}
 
+fn make(common: &Common, edit: Option<(&Path, &How)>) -> Result<ExitCode> {
+    let cancel = cancellation()?;
     if common.dump.is_some() && common.variations != 1 {
         bail!("a dump shows one picture; leave out --variations");
     }
@@ -70,8 +83,14 @@ fn make(common: &Common, edit: Option<(&Path, &How)>) -> Result<ExitCode> {
     request.tokens = common.tokens.as_deref().map(read_tokens).transpose()?;
     request.noise = common.noise.as_deref().map(read_noise).transpose()?;
 
-    let settings =
-        Settings { device: common.device.into(), dtype: common.dtype.into(), residency: common.residency(), cache: places::cache() };
+    let settings = Settings {
+        device: common.device.into(),
+        dtype: common.dtype.into(),
+        plan: common.memory.choice(),
+        memory: common.memory.limit,
+        cache: places::cache(),
+        ..Settings::default()
+    };
     let mut engine = Engine::open(&common.model(), &settings)?;
     let place = source.as_ref().zip(placing);
     let seen = place.as_ref().map(|(source, placing)| {

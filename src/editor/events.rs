@@ -14,6 +14,12 @@ impl Editor {
     pub(super) fn hear(&mut self, event: Event, commands: &mut Vec<Command>) {
         match event {
             Event::Started { .. } => {}
+            Event::Plan { plan, is_step_down, .. } => {
+                if is_step_down {
+                    self.say(NoticeKind::Done, &format!("{plan}."));
+                }
+                self.plan = Some(plan);
+            }
             Event::Progress { id, progress } => self.with_run(id, |run| run.progress = Some(progress)),
             Event::Palette { id, palette } => self.with_run(id, |run| run.palette = Some(palette)),
             Event::Blueprint { id, blueprint } => self.with_run(id, |run| run.blueprint = Some(blueprint)),
@@ -48,6 +54,8 @@ impl Editor {
                 self.model.facts = Some(facts);
             }
             Event::Model { .. } => {}
+            // Nothing in the window asks for a conversion yet.
+            Event::Converting { .. } | Event::Converted { .. } => {}
             Event::Opened { name, at, result } => self.opened(name, at, result, commands),
             Event::Project(result) => self.found(result),
             Event::ProjectSaved { name, result } => {

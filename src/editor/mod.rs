@@ -151,6 +151,8 @@ pub struct Editor {
     pub compare: Option<Compare>,
     /// Where the last job ran.
     pub device: Option<String>,
+    /// How the last job used memory, as a sentence.
+    pub plan: Option<String>,
     pub past: Option<(ModelId, Mode, Past)>,
     pub project: ProjectFacts,
     /// Whether files can be dropped onto the window.
@@ -224,6 +226,7 @@ impl Editor {
             shows_before: false,
             compare: None,
             device: None,
+            plan: None,
             past: None,
             can_drop: true,
             slow_screen: None,

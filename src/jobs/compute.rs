@@ -3,9 +3,7 @@
 use super::{CancelToken, Ending, Event, Job, Place, Up, lower_priority, now, storage};
 use crate::document::{LocalEdit, Placing};
 use crate::imaging::{self, Picture};
-use crate::pipeline::{
-    self, Blueprint, Engine, Made, Observer, Outcome, Palette, Preview, Progress, Request, Residency, Settings, device_name,
-};
+use crate::pipeline::{self, Blueprint, Engine, Made, Observer, Outcome, Palette, Plan, Preview, Progress, Request, Settings, device_name};
 use crate::places;
 use crate::recipe::ModelId;
 use crossbeam_channel::Receiver;
@@ -58,7 +56,7 @@ impl Backend for EngineBackend {
         let fits = |(model, device, _): &(ModelId, pipeline::DeviceChoice, Engine)| *model == job.recipe.model && *device == job.device;
         if !self.engine.as_ref().is_some_and(fits) {
             self.engine = None; // two models at once are more than most machines can hold
-            let settings = Settings { device: job.device, residency: Residency::Auto, cache: self.cache.clone(), ..Settings::default() };
+            let settings = Settings { device: job.device, cache: self.cache.clone(), ..Settings::default() };
             let engine = Engine::open(&job.recipe.model, &settings).map_err(failure)?;
             self.engine = Some((job.recipe.model.clone(), job.device, engine));
         }
@@ -150,6 +148,10 @@ impl ToWindow<'_> {
 }
 
 impl Observer for ToWindow<'_> {
+    fn plan(&mut self, plan: &Plan) {
+        self.up.send(Event::Plan { id: self.job.id, plan: plan.words(), is_step_down: plan.is_step_down });
+    }
+
     fn progress(&mut self, progress: &Progress) {
         self.up.tell(Event::Progress { id: self.job.id, progress: *progress });
     }

@@ -1,6 +1,6 @@
 //! What the window asks for, and what it is told. Closed enums: nothing else passes between threads.
 
-use super::{Blueprint, DeviceChoice, Latents, Made, Palette, Preview, Progress, Stage};
+use super::{Blueprint, ConvertProgress, ConvertRequest, Converted, DeviceChoice, Latents, Made, Palette, Preview, Progress, Stage};
 use crate::document::{Document, LocalEdit, Placing, Revision, RevisionId};
 use crate::hub;
 use crate::imaging::{ContextBox, Difference, Format, Mask, Picture, Pyramid};
@@ -45,6 +45,10 @@ pub enum Command {
     Cancel(JobId),
     /// Take what is painted so far for the picture: developed, recorded, and no further variation begun.
     FinishEarly(JobId),
+    /// Make an official model folder ready. Answered by `Converting`, and once by `Converted`.
+    Convert(Box<ConvertRequest>),
+    /// Stop all conversions; the same request goes on later.
+    CancelConversion,
     /// Read what a model is, without loading it. Answered by `Model`.
     LookAt(ModelId),
     /// Read a picture file. Answered by `Opened`.
@@ -186,6 +190,12 @@ pub enum Event {
     Started {
         id: JobId,
     },
+    /// How memory is used, as a sentence; `is_step_down` where it was short.
+    Plan {
+        id: JobId,
+        plan: String,
+        is_step_down: bool,
+    },
     Progress {
         id: JobId,
         progress: Progress,
@@ -220,6 +230,15 @@ pub enum Event {
     Model {
         model: ModelId,
         facts: Result<ModelFacts, String>,
+    },
+    /// How far the conversion into that folder is.
+    Converting {
+        out: PathBuf,
+        progress: ConvertProgress,
+    },
+    Converted {
+        out: PathBuf,
+        result: Result<Converted, String>,
     },
     Opened {
         name: String,

@@ -1,8 +1,8 @@
 //! Everything that takes longer than a frame, on threads of its own.
 //!
-//! Six lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
+//! Seven lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
 //! puts results into pictures, compares them and cuts them for the screen; *dialogs* waits for the system's file dialogs;
-//! *network* fetches models, and *models* looks them up, checks and removes them.
+//! *network* fetches models, *models* looks them up, checks and removes them, and *converting* makes them ready.
 //! [`Jobs`] is the window's end: [`Jobs::send`] never blocks, and [`Jobs::poll`] takes what has come up.
 //!
 //! Life of a job: `Submit` → `Started` → (`Progress` | `Blueprint` | `Preview`)* → `Finished` exactly once, also after a
@@ -12,6 +12,7 @@
 //! Architecture Invariant: the only room with threads.
 
 mod compute;
+mod converting;
 mod dialogs;
 mod keeping;
 mod message;
@@ -27,8 +28,11 @@ pub use crate::hub::{
     RemoteRepository, Source, Unfinished,
 };
 // The words of messages that the pipeline made up.
-pub use crate::pipeline::{BLOCK as PREVIEW_BLOCK, Blueprint, DeviceChoice, Latents, Made, Palette, Preview, PreviewMap, Progress, Stage};
 pub use network::FindSettings;
+pub use crate::pipeline::{
+    BLOCK as PREVIEW_BLOCK, Blueprint, Component, ConvertProgress, ConvertRequest, Converted, DeviceChoice, Latents, Made, Palette,
+    Precision, Precisions, Preview, PreviewMap, Progress, Stage,
+};
 pub use storage::SETTINGS_FILE;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
@@ -97,6 +101,7 @@ impl Up {
 /// The window's end of all lanes.
 pub struct Jobs {
     compute: Sender<(Box<Job>, CancelToken)>,
+    converting: Sender<(Box<ConvertRequest>, CancelToken)>,
     storage: Sender<Command>,
     pixels: Sender<Command>,
     dialogs: Sender<Command>,
@@ -105,6 +110,8 @@ pub struct Jobs {
     events: Receiver<Event>,
     news: Receiver<Event>,
     tokens: HashMap<JobId, CancelToken>,
+    /// Of the conversions that were asked for since the last were stopped.
+    conversions: CancelToken,
     keeping: Option<thread::JoinHandle<()>>,
 }
 
@@ -130,6 +137,7 @@ impl Jobs {
         let up = Up { events: events_in, news: news_in, oldest: news.clone(), wake };
         // Downwards nothing is bounded: the window must never wait, and a person sends few commands.
         let (compute, compute_out) = unbounded();
+        let (converting, converting_out) = unbounded();
         let (storage, storage_out) = unbounded();
         let (pixels, pixels_out) = unbounded();
         let (dialogs, dialogs_out) = unbounded();
@@ -138,6 +146,8 @@ impl Jobs {
         let lane = |name: &str| thread::Builder::new().name(name.to_owned());
         let lane_up = up.clone();
         lane("compute").stack_size(8 << 20).spawn(move || compute::run(&compute_out, backend, &lane_up))?;
+        let lane_up = up.clone();
+        lane("converting").spawn(move || converting::run(&converting_out, &lane_up))?;
         let lane_up = up.clone();
         let keeping = lane("storage").spawn(move || storage::run(&storage_out, &lane_up))?;
         let lane_up = up.clone();
@@ -148,7 +158,9 @@ impl Jobs {
         let lane_up = up.clone();
         lane("models").spawn(move || network::keep(&models_out, &lane_up, &settings))?;
         lane("dialogs").spawn(move || dialogs::run(&dialogs_out, &up))?;
-        Ok(Self { compute, storage, pixels, dialogs, network, models, events, news, tokens: HashMap::new(), keeping: Some(keeping) })
+        let (tokens, conversions) = (HashMap::new(), CancelToken::default());
+        let keeping = Some(keeping);
+        Ok(Self { compute, converting, storage, pixels, dialogs, network, models, events, news, tokens, conversions, keeping })
     }
 
     /// Hands a command to its lane.
@@ -170,6 +182,10 @@ impl Jobs {
                     token.finish_early();
                 }
             }
+            Command::Convert(request) => {
+                let _ = self.converting.send((request, self.conversions.clone()));
+            }
+            Command::CancelConversion => std::mem::take(&mut self.conversions).cancel(),
             Command::AskOpen | Command::AskSave { .. } | Command::AskFolder | Command::AskOpenMask | Command::AskSaveMask => {
                 let _ = self.dialogs.send(command);
             }
@@ -211,6 +227,7 @@ impl Jobs {
     /// Ends the jobs and waits until what was asked to be kept is kept, at most `most`.
     pub fn close(&mut self, most: Duration) {
         self.tokens.values().for_each(CancelToken::cancel);
+        self.conversions.cancel();
         self.storage = unbounded().0; // the lane ends behind its last command
         let start = Instant::now();
         while self.keeping.as_ref().is_some_and(|lane| !lane.is_finished()) && start.elapsed() < most {
@@ -225,6 +242,7 @@ impl Jobs {
 impl Drop for Jobs {
     fn drop(&mut self) {
         self.tokens.values().for_each(CancelToken::cancel);
+        self.conversions.cancel();
     }
 }
 

@@ -78,6 +78,8 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
         Command::Submit(_)
         | Command::Cancel(_)
         | Command::FinishEarly(_)
+        | Command::Convert(_)
+        | Command::CancelConversion
         | Command::AskOpen
         | Command::AskSave { .. }
         | Command::AskFolder

@@ -2,7 +2,7 @@
 
 use super::{Error, Result};
 use candle_core::{DType, Device, Tensor};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Larger tensors are replaced by five statistics, as the reference does it.
@@ -12,13 +12,24 @@ const MAX_BYTES: usize = 64 << 20;
 #[derive(Default)]
 pub struct Dump {
     tensors: BTreeMap<String, Vec<Tensor>>,
+    /// The only names that are kept; all, where there are none.
+    only: BTreeSet<String>,
 }
 
 impl Dump {
+    /// A dump that keeps these names and no others.
+    pub fn only(names: &[&str]) -> Self {
+        Self { tensors: BTreeMap::new(), only: names.iter().map(|n| (*n).to_owned()).collect() }
+    }
+
     /// Keeps a tensor: floats as f32, integers as i64, bytes as they are.
     ///
     /// # Errors      the device fails
     pub fn add(&mut self, name: impl Into<String>, tensor: &Tensor) -> candle_core::Result<()> {
+        let name = name.into();
+        if !self.only.is_empty() && !self.only.contains(&name) {
+            return Ok(());
+        }
         let tensor = tensor.to_device(&Device::Cpu)?;
         let tensor = match tensor.dtype() {
             DType::U8 => tensor,
@@ -26,7 +37,7 @@ impl Dump {
             _ => tensor.to_dtype(DType::I64)?,
         };
         // The copy keeps views from pinning the large tensors that they look into.
-        self.tensors.entry(name.into()).or_default().push(tensor.force_contiguous()?);
+        self.tensors.entry(name).or_default().push(tensor.force_contiguous()?);
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 
 mod blueprint;
 mod condition;
+mod convert;
 mod decode;
 mod denoise;
 mod device;
@@ -14,7 +15,9 @@ mod dump;
 mod engine;
 pub mod load;
 pub mod memory;
+mod needs;
 mod palette;
+mod plan;
 mod prepare;
 mod preview;
 mod prompt;
@@ -24,10 +27,15 @@ mod scheduler;
 mod watch;
 
 pub use blueprint::codes;
+pub use convert::{
+    Compared, Component, ConvertRequest, Converted, Measure, Precision, Precisions, Progress as ConvertProgress,
+    compare as compare_precision, convert,
+};
 pub use device::{DeviceChoice, DtypeChoice, name as device_name};
 pub use dump::Dump;
-pub use engine::{Engine, Residency, Settings};
+pub use engine::{Engine, Settings};
 pub use palette::Palette;
+pub use plan::{Plan, PlanChoice, Residency, StageNeed, Weights};
 pub use preview::{BLOCK, Latents, PreviewMap};
 pub use rng::{Rng, Stream};
 pub use scheduler::Schedule;
@@ -67,6 +75,14 @@ pub enum Error {
     Preview(String),
     #[error("the dump cannot be written: {what}: {}", path.display())]
     Dump { path: PathBuf, what: String },
+    #[error("the model cannot be converted: {what}: {}", path.display())]
+    Convert { what: String, path: PathBuf },
+    #[error("the converted model needs {:.1} GB and the disk has {:.1} GB free; make room or choose another disk: {}", *needed as f64 / 1e9, *free as f64 / 1e9, path.display())]
+    NoRoom { needed: u64, free: u64, path: PathBuf },
+    #[error("this needs {need} of memory at least (for: {stage}), and {usable} may be used; what would help: {helps}")]
+    TooLarge { need: String, usable: String, stage: &'static str, helps: String },
+    #[error("memory is short: what comes next needs {need}, and {free} are free; close other programs, or make a smaller picture")]
+    Short { need: String, free: String },
     #[error("the computation failed: {0}")]
     Device(#[from] candle_core::Error),
 }
@@ -75,8 +91,9 @@ impl Error {
     /// True where the device had no memory left: smaller pictures or another device help.
     pub fn is_out_of_memory(&self) -> bool {
         let text = self.to_string().to_lowercase();
-        matches!(self, Self::Device(_) | Self::Load(load::Error::Network(_)))
-            && (text.contains("out of memory") || text.contains("out_of_memory"))
+        matches!(self, Self::Short { .. } | Self::TooLarge { .. })
+            || matches!(self, Self::Device(_) | Self::Load(load::Error::Network(_)))
+                && (text.contains("out of memory") || text.contains("out_of_memory"))
     }
 }
 
@@ -145,6 +162,9 @@ pub struct Preview {
 
 /// Watches a run. All methods do nothing unless they are written.
 pub trait Observer {
+    /// How the run uses memory: before it begins, and again where memory was short and it goes on in a smaller way.
+    fn plan(&mut self, _: &Plan) {}
+
     fn progress(&mut self, _: &Progress) {}
 
     fn blueprint(&mut self, _: Blueprint) {}
@@ -153,6 +173,12 @@ pub trait Observer {
     fn palette(&mut self, _: &Arc<Palette>) {}
 
     fn preview(&mut self, _: Preview) {}
+
+    /// The blueprint of a variation (from 0) is written: with these as [`Request::tokens`] another run can go on behind it.
+    fn tokens(&mut self, _variation: usize, _tokens: &[u32]) {}
+
+    /// The latents of a variation after a step (from 1): all of them so far, as [`Request::path`], let another run go on.
+    fn latents(&mut self, _variation: usize, _step: usize, _latents: &Latents) {}
 
     /// One of the variations is done.
     fn made(&mut self, _: &Made) {}

@@ -4,6 +4,7 @@ use super::{cases, model};
 use image::{DynamicImage, ImageFormat};
 use pentimento::imaging;
 use pentimento::pipeline::load::Checkpoint;
+use pentimento::pipeline::{self, ConvertRequest, Precision, Precisions};
 use pentimento::recipe::ModelId;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
@@ -83,6 +84,36 @@ fn damaged_pictures_open_or_are_refused() {
     }
     println!("{opened} opened, {refused} refused");
     assert!(opened > 500 && refused > 500);
+}
+
+#[test]
+fn damaged_ready_models_open_or_are_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let (folder, out) = (model(home.path(), "tiny-both", |_| {}), home.path().join("ready"));
+    let precisions = Precisions::all(Precision::Q8);
+    let request = ConvertRequest { model: ModelId::Folder(folder), out: out.clone(), precisions };
+    pipeline::convert(&request, &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
+    // Lengths are not looked at first, so that the header is.
+    let list = std::fs::read_to_string(out.join("pentimento.json")).unwrap();
+    for file in ["language_model.gguf", "transformer.gguf", "image_tokenizer.gguf"] {
+        let whole = std::fs::read(out.join(file)).unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut refused = 0;
+        for _ in 0..400 {
+            let broken = damage(&whole, 6_000, &mut rng);
+            let told = list.replace(&format!("\"bytes\": {}", whole.len()), &format!("\"bytes\": {}", broken.len()));
+            std::fs::write(out.join("pentimento.json"), told).unwrap();
+            std::fs::remove_file(out.join(file)).unwrap();
+            std::fs::write(out.join(file), broken).unwrap();
+            refused += usize::from(Checkpoint::open(&ModelId::Folder(out.clone())).is_err());
+        }
+        println!("{file}: {refused} of 400 refused");
+        assert!(refused > 150, "{refused}");
+        std::fs::write(out.join(file), &whole).unwrap();
+        std::fs::write(out.join("pentimento.json"), &list).unwrap();
+        Checkpoint::open(&ModelId::Folder(out.clone())).unwrap();
+    }
+    open_damaged(&out, "pentimento.json", usize::MAX, 200);
 }
 
 /// Damages a file of a model over and over and opens the model each time.

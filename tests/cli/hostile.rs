@@ -1,6 +1,6 @@
 //! Bad input gets one clear sentence and exit code 1, and nothing crashes.
 
-use super::{cases, model, run, sentence};
+use super::{assert_says, cases, model, run, sentence};
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
@@ -166,13 +166,6 @@ fn said_of(break_it: impl FnOnce(&Path)) -> String {
 
 fn shard(folder: &Path) -> std::path::PathBuf {
     folder.join("model-00001-of-00003.safetensors")
-}
-
-#[track_caller]
-fn assert_says(said: &str, words: &[&str]) {
-    for word in words {
-        assert!(said.contains(word), "{word:?} is not in {said:?}");
-    }
 }
 
 #[test]

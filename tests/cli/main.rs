@@ -8,6 +8,7 @@ mod checkpoint;
 mod torch_random;
 
 mod contract;
+mod convert;
 mod corrupted;
 mod hostile;
 
@@ -43,6 +44,13 @@ fn model(home: &Path, case: &str, change: impl FnOnce(&mut checkpoint::Weights))
     std::fs::create_dir_all(&folder).unwrap();
     checkpoint::write(&case, &weights, &cases().join(format!("{}.tokenizer.json", case["size"].as_str().unwrap())), &folder);
     folder
+}
+
+#[track_caller]
+fn assert_says(said: &str, words: &[&str]) {
+    for word in words {
+        assert!(said.contains(word), "{word:?} is not in {said:?}");
+    }
 }
 
 /// The last line of standard error, which is the sentence for a person; there is no trace of a panic above it.

@@ -8,7 +8,9 @@ mod keeping;
 mod small_disk;
 
 use pentimento::imaging::Picture;
-use pentimento::jobs::{Backend, Command, DeviceChoice, Ending, Event, Failure, Job, JobId, Jobs};
+use pentimento::jobs::{
+    Backend, Command, ConvertRequest, Converted, DeviceChoice, Ending, Event, Failure, Job, JobId, Jobs, Precision, Precisions,
+};
 use pentimento::pipeline::{Made, Observer, Outcome, Progress, Stage};
 use pentimento::recipe::{ModelId, Recipe};
 use std::sync::Arc;
@@ -222,4 +224,37 @@ fn files_are_opened_and_written_and_bad_ones_get_a_sentence() {
     assert_eq!((back, pyramid.size()), (&picture, [300, 200]));
     assert_eq!((thumbnail.width, thumbnail.height, thumbnail.rgba.len()), (192, 128, 4 * 192 * 128));
     assert!(opened[1..].iter().all(|(_, result)| result.is_err()));
+}
+
+#[test]
+fn a_conversion_goes_beside_a_job_and_stops_when_told() {
+    let mut bench = bench();
+    let home = tempfile::tempdir().unwrap();
+    let convert = |name: &str, model: ModelId| {
+        Command::Convert(Box::new(ConvertRequest { model, out: home.path().join(name), precisions: Precisions::all(Precision::Q8) }))
+    };
+    bench.jobs.send(job(1, "ok", 100_000, 1));
+    bench.jobs.send(convert("a", ModelId::Nano));
+    bench.jobs.send(convert("none", ModelId::Folder(home.path().join("nothing"))));
+    let ended = |e: &Event, name: &str| matches!(e, Event::Converted { out, .. } if out.ends_with(name));
+    let events = bench.until(|e| ended(e, "none"));
+    let results: Vec<_> = events.iter().filter_map(|e| if let Event::Converted { result, .. } = e { Some(result) } else { None }).collect();
+    assert!(matches!(results[..], [Ok(Converted::Done { .. }), Err(why)] if why.contains("no such folder")), "{results:?}");
+    assert!(events.iter().any(|e| matches!(e, Event::Converting { .. })) && !events.iter().any(|e| finished(e, 1)));
+    assert!(home.path().join("a/pentimento.json").is_file());
+    // Those that wait are stopped too; what is asked for afterwards is not.
+    bench.jobs.send(convert("b", ModelId::Nano));
+    bench.jobs.send(convert("c", ModelId::Nano));
+    bench.jobs.send(Command::CancelConversion);
+    bench.jobs.send(convert("d", ModelId::Nano));
+    let events = bench.until(|e| ended(e, "d"));
+    let done: Vec<bool> = ["b", "c", "d"]
+        .map(|name| {
+            let of = |e: &Event| matches!(e, Event::Converted { out, result: Ok(Converted::Done { .. }) } if out.ends_with(name));
+            events.iter().filter(|e| ended(e, name)).count() == 1 && events.iter().any(of)
+        })
+        .to_vec();
+    assert_eq!(done[1..], [false, true], "{events:?}");
+    bench.jobs.send(Command::Cancel(JobId(1)));
+    bench.until(|e| finished(e, 1));
 }

@@ -1,8 +1,9 @@
-//! Matrix products with weights of any width: f32, or f16 and bf16 that are widened on the way.
+//! Matrix products with weights of any width: f32, or f16, bf16 and blocks of fewer bits that are widened on the way.
 //!
 //! A few rows (token by token decoding) are dot products straight from the stored weights, bound by memory. Many rows
 //! take the weights in panels, widen a panel if need be, and multiply. Arithmetic is f32 throughout.
 
+use super::blocks::{self, BlockType, Blocks};
 use super::matrix::{Mat, Shared};
 use super::{Scratch, Values, fold, is_fast};
 use candle_core::{D, DType, Device, Result, Storage, StorageRef, Tensor, bail};
@@ -20,19 +21,48 @@ const ROWS: (usize, usize) = (64, 1024);
 /// the same sums are made everywhere.
 const TASKS: usize = 16;
 
+/// A matrix `(N, K)` of weights, as a tensor of floats or in blocks.
+#[derive(Clone, Copy)]
+pub enum Matrix<'a> {
+    Plain(&'a Tensor),
+    Blocks(&'a Blocks),
+}
+
+impl<'a> From<&'a Tensor> for Matrix<'a> {
+    fn from(tensor: &'a Tensor) -> Self {
+        Self::Plain(tensor)
+    }
+}
+
+impl<'a> From<&'a Blocks> for Matrix<'a> {
+    fn from(blocks: &'a Blocks) -> Self {
+        Self::Blocks(blocks)
+    }
+}
+
+impl Matrix<'_> {
+    fn dims2(self) -> Result<(usize, usize)> {
+        match self {
+            Self::Plain(tensor) => tensor.dims2(),
+            Self::Blocks(blocks) => blocks.dims(),
+        }
+    }
+}
+
 /// x · weightᵀ + bias.
 ///
 /// # Shapes
-/// - `x`: `(…, K)`; `weight`: `(N, K)` in f32, f16 or bf16; `bias`: `(N)`; returns `(…, N)` in the type of `x`
+/// - `x`: `(…, K)`; `weight`: `(N, K)` in f32, f16, bf16 or blocks; `bias`: `(N)`; returns `(…, N)` in the type of `x`
 /// # Errors      shapes that do not fit, or the device fails
-pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+pub fn linear<'a>(x: &Tensor, weight: impl Into<Matrix<'a>>, bias: Option<&Tensor>) -> Result<Tensor> {
+    let weight = weight.into();
     if !is_fast(x) {
-        return linear_plain(x, weight, bias);
+        return linear_elsewhere(x, weight, bias);
     }
     let (n, k) = weight.dims2()?;
     let mut shape = x.dims().to_vec();
     let Some(last) = shape.last_mut().filter(|last| **last == k) else {
-        bail!("linear {:?} on {:?}", weight.dims(), x.dims());
+        bail!("linear {:?} on {:?}", (n, k), x.dims());
     };
     *last = n;
     let x = x.contiguous()?;
@@ -44,9 +74,22 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     Tensor::from_vec(out, shape, &Device::Cpu)
 }
 
+/// [`linear`] by candle's own products, where ours do not apply: blocks stay blocks on the device.
+fn linear_elsewhere(x: &Tensor, weight: Matrix, bias: Option<&Tensor>) -> Result<Tensor> {
+    let product = if let Matrix::Blocks(blocks) = weight { blocks.product_elsewhere(x) } else { None };
+    match (product, bias) {
+        (None, _) => linear_plain(x, weight, bias),
+        (Some(y), None) => y,
+        (Some(y), Some(bias)) => y?.broadcast_add(&bias.to_dtype(x.dtype())?),
+    }
+}
+
 /// The plain twin of [`linear`]: one candle product, with the weights widened as a whole.
-pub fn linear_plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let weight = weight.to_dtype(x.dtype())?;
+pub fn linear_plain<'a>(x: &Tensor, weight: impl Into<Matrix<'a>>, bias: Option<&Tensor>) -> Result<Tensor> {
+    let weight = match weight.into() {
+        Matrix::Plain(tensor) => tensor.to_dtype(x.dtype())?,
+        Matrix::Blocks(blocks) => blocks.dequantize()?.to_dtype(x.dtype())?,
+    };
     let k = x.dim(D::Minus1)?;
     let mut shape = x.dims().to_vec();
     if let Some(last) = shape.last_mut() {
@@ -63,24 +106,28 @@ pub fn linear_plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resul
 ///
 /// # Shapes
 /// - `x`: `(B, N, K)`, or a transposed view of a map `(B, K, N)`; `weight`: `(O, K)`; `bias`: `(O)`; returns `(B, O, N)`
-pub fn linear_to_map(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    if is_fast(x) { strided(x, weight, bias, true) } else { linear_plain(&x.contiguous()?, weight, bias)?.transpose(1, 2)?.contiguous() }
+pub fn linear_to_map<'a>(x: &Tensor, weight: impl Into<Matrix<'a>>, bias: Option<&Tensor>) -> Result<Tensor> {
+    let weight = weight.into();
+    if is_fast(x) {
+        return strided(x, weight, bias, true);
+    }
+    linear_elsewhere(&x.contiguous()?, weight, bias)?.transpose(1, 2)?.contiguous()
 }
 
 /// [`linear`] from a map to tokens.
 ///
 /// # Shapes
 /// - `x`: `(B, K, N)`; `weight`: `(O, K)`; `bias`: `(O)`; returns `(B, N, O)`
-pub fn linear_from_map(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let x = x.transpose(1, 2)?;
-    if is_fast(&x) { strided(&x, weight, bias, false) } else { linear_plain(&x.contiguous()?, weight, bias) }
+pub fn linear_from_map<'a>(x: &Tensor, weight: impl Into<Matrix<'a>>, bias: Option<&Tensor>) -> Result<Tensor> {
+    let (x, weight) = (x.transpose(1, 2)?, weight.into());
+    if is_fast(&x) { strided(&x, weight, bias, false) } else { linear_elsewhere(&x.contiguous()?, weight, bias) }
 }
 
-fn strided(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, to_map: bool) -> Result<Tensor> {
+fn strided(x: &Tensor, weight: Matrix, bias: Option<&Tensor>, to_map: bool) -> Result<Tensor> {
     let (b, tokens, k) = x.dims3()?;
     let (o, inner) = weight.dims2()?;
     if inner != k {
-        bail!("linear {:?} on {:?}", weight.dims(), x.dims());
+        bail!("linear {:?} on {:?}", (o, inner), x.dims());
     }
     let x = if x.stride()[1..].contains(&1) { x.clone() } else { x.contiguous()? };
     let source = Values::of(&x)?;
@@ -97,32 +144,53 @@ fn strided(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, to_map: bool) -> 
 
 /// The weights `(N, K)` of a product, as stored.
 struct Weight<'a> {
-    storage: StorageRef<'a>,
-    start: usize,
+    held: Held<'a>,
     n: usize,
     k: usize,
+}
+
+enum Held<'a> {
+    Plain { storage: StorageRef<'a>, start: usize },
+    Blocks { bytes: blocks::Bytes<'a>, kind: BlockType, row_bytes: usize },
 }
 
 enum Stored<'a> {
     F32(&'a [f32]),
     F16(&'a [f16]),
     Bf16(&'a [bf16]),
+    Blocks { bytes: &'a [u8], kind: BlockType, row_bytes: usize },
 }
 
 impl<'a> Weight<'a> {
     /// # Errors   not two-dimensional after flattening the kernel's 1 x 1, not contiguous, or not on the CPU
-    fn of(weight: &'a Tensor) -> Result<Self> {
+    fn of(weight: Matrix<'a>) -> Result<Self> {
         let (n, k) = weight.dims2()?;
+        let weight = match weight {
+            Matrix::Plain(tensor) => tensor,
+            Matrix::Blocks(blocks) => {
+                return Ok(Self {
+                    held: Held::Blocks { bytes: blocks.bytes()?, kind: blocks.kind(), row_bytes: blocks.row_bytes() },
+                    n,
+                    k,
+                });
+            }
+        };
         if !weight.is_contiguous() || !matches!(weight.dtype(), DType::F32 | DType::F16 | DType::BF16) {
             bail!("weights of type {:?} and shape {:?} must be contiguous floats", weight.dtype(), weight.dims());
         }
         let (storage, layout) = weight.storage_and_layout();
-        Ok(Self { start: layout.start_offset(), storage, n, k })
+        Ok(Self { held: Held::Plain { start: layout.start_offset(), storage }, n, k })
     }
 
     fn stored(&self) -> Result<Stored<'_>> {
-        let Storage::Cpu(cpu) = &*self.storage else { bail!("expected weights on the CPU") };
-        let range = self.start..self.start + self.n * self.k;
+        let (storage, start) = match &self.held {
+            Held::Plain { storage, start } => (storage, *start),
+            Held::Blocks { bytes, kind, row_bytes } => {
+                return Ok(Stored::Blocks { bytes: bytes.as_slice()?, kind: *kind, row_bytes: *row_bytes });
+            }
+        };
+        let Storage::Cpu(cpu) = &**storage else { bail!("expected weights on the CPU") };
+        let range = start..start + self.n * self.k;
         Ok(match cpu {
             candle_core::CpuStorage::F32(v) => Stored::F32(&v[range]),
             candle_core::CpuStorage::F16(v) => Stored::F16(&v[range]),
@@ -149,7 +217,7 @@ fn multiply(x: Mat, weight: &Weight, bias: Option<&Tensor>, out: &Shared, at: us
     let panels = n.div_ceil(PANEL);
     let run = x.rows.div_ceil(TASKS.div_ceil(panels)).clamp(ROWS.0, ROWS.1);
     let row_tasks = x.rows.div_ceil(run);
-    // One task takes a panel against a run of rows; a 16-bit panel is widened once and meets all rows.
+    // One task takes a panel against a run of rows; a panel of fewer bits is widened once and meets all rows.
     let split_rows = matches!(stored, Stored::F32(_));
     let tasks = if split_rows { panels * row_tasks } else { panels };
     (0..tasks).into_par_iter().for_each(|task| {
@@ -166,6 +234,10 @@ fn multiply(x: Mat, weight: &Weight, bias: Option<&Tensor>, out: &Shared, at: us
             }
             Stored::Bf16(v) => {
                 widen_bf16(&v[from * k..(from + width) * k], &mut wide.0[..width * k]);
+                &wide.0
+            }
+            Stored::Blocks { bytes, kind, row_bytes } => {
+                kind.widen(&bytes[from * row_bytes..(from + width) * row_bytes], &mut wide.0[..width * k]);
                 &wide.0
             }
         };
@@ -208,12 +280,21 @@ fn few_rows(x: Mat, stored: &Stored, bias: Option<&[f32]>, out: &Shared, at: usi
         simd!({
             for row in task * chunk..((task + 1) * chunk).min(n) {
                 let weights = row * k..(row + 1) * k;
+                if let Stored::Blocks { bytes, kind, row_bytes } = stored {
+                    let sums = dot_blocks(x, &bytes[row * row_bytes..(row + 1) * row_bytes], *kind);
+                    for (m, sum) in sums[..x.rows].iter().enumerate() {
+                        // SAFETY: one element per (m, row), and each row belongs to one task.
+                        unsafe { out.part(at + m * strides.0 + row * strides.1, 1)[0] = sum + bias.map_or(0.0, |b| b[row]) };
+                    }
+                    continue;
+                }
                 for m in 0..x.rows {
                     let source = &x.data[m * x.row_stride..m * x.row_stride + k];
                     let sum = match stored {
                         Stored::F32(v) => dot(source, &v[weights.clone()], |w| w),
                         Stored::Bf16(v) => dot(source, &v[weights.clone()], widened),
                         Stored::F16(v) => dot_f16(source, &v[weights.clone()]),
+                        Stored::Blocks { .. } => 0.0, // above
                     };
                     // SAFETY: one element per (m, row), and each row belongs to one task.
                     unsafe { out.part(at + m * strides.0 + row * strides.1, 1)[0] = sum + bias.map_or(0.0, |b| b[row]) };
@@ -262,10 +343,65 @@ fn dot_f16(x: &[f32], w: &[f16]) -> f32 {
     sum
 }
 
+/// Dot products of one row in blocks with all input rows; a stretch is widened once and stays in the nearest cache.
+#[inline(always)]
+fn dot_blocks(x: Mat, bytes: &[u8], kind: BlockType) -> [f32; FEW_ROWS] {
+    const STRETCH: usize = blocks::LONGEST;
+    let mut wide = [0f32; STRETCH];
+    let mut part = [[0f32; 32]; FEW_ROWS];
+    let stretches = bytes.chunks(STRETCH / kind.values() * kind.bytes());
+    for (i, bytes) in stretches.enumerate() {
+        let len = bytes.len() / kind.bytes() * kind.values();
+        kind.widen_inlined(bytes, &mut wide[..len]);
+        for (m, part) in part[..x.rows].iter_mut().enumerate() {
+            let source = &x.data[m * x.row_stride + i * STRETCH..][..len];
+            for (x, w) in source.as_chunks::<32>().0.iter().zip(wide.as_chunks::<32>().0) {
+                for i in 0..32 {
+                    part[i] += x[i] * w[i];
+                }
+            }
+        }
+    }
+    part.map(fold)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{assert_close, noise};
     use super::*;
+    use candle_core::quantized::QTensor;
+
+    #[test]
+    fn products_with_blocks_equal_their_plain_twin() {
+        for (rows, n, k) in [(1, 130, 512), (3, 1100, 256), (8, 33, 768), (9, 300, 512), (700, 600, 256)] {
+            let (x, bias) = (noise(1, &[1, rows, k]), noise(2, &[n]));
+            for kind in BlockType::ALL {
+                // 8-bit rows need only be whole runs of 32.
+                let k = if kind == BlockType::Q8_0 { k - 96 } else { k };
+                let x = x.narrow(2, 0, k).unwrap().contiguous().unwrap();
+                let weight = noise(3, &[n, k]);
+                let bytes = QTensor::quantize(&weight, kind.ggml()).unwrap().data().unwrap().into_owned();
+                let len = bytes.len() / n;
+                let blocks = Blocks::new(Tensor::from_vec(bytes, (n, len), &Device::Cpu).unwrap(), k, &Device::Cpu).unwrap();
+                let plain = linear_plain(&x, &blocks, Some(&bias)).unwrap();
+                assert_close(&linear(&x, &blocks, Some(&bias)).unwrap(), &plain);
+                assert_close(&linear_to_map(&x, &blocks, Some(&bias)).unwrap().transpose(1, 2).unwrap(), &plain);
+                let from = x.transpose(1, 2).unwrap().contiguous().unwrap();
+                assert_close(&linear_from_map(&from, &blocks, Some(&bias)).unwrap(), &plain);
+                let part = linear(&x, &blocks.narrow(20, 7).unwrap(), None).unwrap();
+                assert_close(&part, &linear_plain(&x, &blocks, None).unwrap().narrow(2, 20, 7).unwrap());
+                // And they are what the full weights give, as well as so many bits can.
+                let error = super::super::testing::distance(&plain, &linear_plain(&x, &weight, Some(&bias)).unwrap());
+                let (least, most) = match kind {
+                    BlockType::Q8_0 => (1e-4, 0.01),
+                    BlockType::Q6K => (1e-3, 0.03),
+                    BlockType::Q5K => (1e-3, 0.06),
+                    BlockType::Q4K => (1e-2, 0.12),
+                };
+                assert!((least..most).contains(&error), "{}: {error:.1e}", kind.name());
+            }
+        }
+    }
 
     #[test]
     fn products_equal_their_plain_twin_for_every_storage_type() {

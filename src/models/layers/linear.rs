@@ -1,6 +1,6 @@
 //! Linear layers, and the two small stacks of them that several networks share.
 
-use super::{RmsNorm, exact};
+use super::{RmsNorm, Weight, exact};
 use crate::models::kernels;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
@@ -8,7 +8,7 @@ use candle_nn::VarBuilder;
 /// x · weightᵀ + bias.
 #[derive(Clone, Debug)]
 pub struct Linear {
-    weight: Tensor,
+    weight: Weight,
     bias: Option<Tensor>,
 }
 
@@ -16,40 +16,39 @@ impl Linear {
     /// Keys `weight` `(outputs, inputs)` and, if `bias`, `bias` `(outputs)`.
     pub fn new(inputs: usize, outputs: usize, bias: bool, vb: &VarBuilder) -> Result<Self> {
         let bias = bias.then(|| exact(vb, outputs, "bias")).transpose()?;
-        Ok(Self { weight: vb.get((outputs, inputs), "weight")?, bias })
+        Ok(Self { weight: Weight::new(outputs, inputs, false, vb, "weight")?, bias })
     }
 
     /// A 1 x 1 convolution: `weight` is `(outputs, inputs, 1, 1)`.
     pub fn pointwise(inputs: usize, outputs: usize, bias: bool, vb: &VarBuilder) -> Result<Self> {
         let bias = bias.then(|| exact(vb, outputs, "bias")).transpose()?;
-        let weight = vb.get((outputs, inputs, 1, 1), "weight")?.squeeze(3)?.squeeze(2)?;
-        Ok(Self { weight, bias })
+        Ok(Self { weight: Weight::new(outputs, inputs, true, vb, "weight")?, bias })
     }
 
     /// From a weight `(outputs, inputs)` that was read elsewhere or has another owner, such as a tied embedding.
-    pub fn from_parts(weight: Tensor, bias: Option<Tensor>) -> Self {
+    pub fn from_parts(weight: Weight, bias: Option<Tensor>) -> Self {
         Self { weight, bias }
     }
 
     /// `(…, inputs)` to `(…, outputs)`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::linear(x, &self.weight, self.bias.as_ref())
+        kernels::linear(x, self.weight.matrix(), self.bias.as_ref())
     }
 
     /// Only the outputs `from .. from + len`.
     pub fn forward_rows(&self, x: &Tensor, from: usize, len: usize) -> Result<Tensor> {
         let bias = self.bias.as_ref().map(|b| b.narrow(0, from, len)).transpose()?;
-        kernels::linear(x, &self.weight.narrow(0, from, len)?, bias.as_ref())
+        self.weight.product_with_rows(x, from, len, bias.as_ref())
     }
 
     /// Tokens `(B, N, inputs)` to a map `(B, outputs, N)`.
     pub fn to_map(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::linear_to_map(x, &self.weight, self.bias.as_ref())
+        kernels::linear_to_map(x, self.weight.matrix(), self.bias.as_ref())
     }
 
     /// A map `(B, inputs, N)` to tokens `(B, N, outputs)`.
     pub fn from_map(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::linear_from_map(x, &self.weight, self.bias.as_ref())
+        kernels::linear_from_map(x, self.weight.matrix(), self.bias.as_ref())
     }
 
     /// A map `(B, inputs, H, W)` to a map `(B, outputs, H, W)`.

@@ -1,15 +1,19 @@
 //! The small layers that every network here is made of; struct fields are checkpoint keys.
 //!
-//! On the CPU matrices keep the type they are stored in (f32, f16 or bf16) and everything small, as well as every
+//! On the CPU matrices keep the type they are stored in (f32, f16, bf16 or blocks of few bits) and everything small, as well as every
 //! convolution, is f32. On other devices all weights have the one type of the `VarBuilder`.
 
 mod conv;
 mod linear;
 mod norm;
+mod stack;
+mod weight;
 
 pub use conv::{Conv2d, DepthwiseConv2d, GlumbConv};
 pub use linear::{Connector, Linear, Mlp};
 pub use norm::{ChannelRmsNorm, LayerNorm, RmsNorm};
+pub use stack::{Hold, Stack};
+pub use weight::{BLOCKS, Weight};
 
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use candle_nn::VarBuilder;

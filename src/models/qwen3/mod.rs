@@ -7,7 +7,7 @@ pub use kv_cache::KvCache;
 
 use super::Probe;
 use super::kernels;
-use super::layers::{Linear, RmsNorm, compute_dtype};
+use super::layers::{Hold, Linear, RmsNorm, Stack, Weight, compute_dtype};
 use attention::{Attention, Rope};
 use candle_core::{IndexOp, Result, Tensor};
 use candle_nn::VarBuilder;
@@ -62,8 +62,8 @@ impl DecoderLayer {
 
 /// The language model with its head.
 pub struct Qwen3 {
-    embed_tokens: Tensor,
-    layers: Vec<DecoderLayer>,
+    embed_tokens: Weight,
+    layers: Stack<DecoderLayer>,
     norm: RmsNorm,
     lm_head: Linear,
     rope: Rope,
@@ -73,17 +73,18 @@ impl Qwen3 {
     /// `vb` is the root of the checkpoint: keys `model.embed_tokens`, `model.layers.{i}`, `model.norm` and, if untied, `lm_head`.
     ///
     /// # Errors      a tensor is missing or has another shape
-    pub fn new(cfg: &Config, vb: &VarBuilder) -> Result<Self> {
+    pub fn new(cfg: &Config, vb: &VarBuilder<'static>, hold: &Hold) -> Result<Self> {
         let model = vb.pp("model");
-        let embed_tokens = model.get((cfg.vocab_size, cfg.hidden_size), "embed_tokens.weight")?;
+        let embed_tokens = Weight::new(cfg.vocab_size, cfg.hidden_size, false, &model, "embed_tokens.weight")?;
         let lm_head = if cfg.tie_word_embeddings {
             Linear::from_parts(embed_tokens.clone(), None)
         } else {
             Linear::new(cfg.hidden_size, cfg.vocab_size, false, &vb.pp("lm_head"))?
         };
+        let sizes = cfg.clone();
         Ok(Self {
             embed_tokens,
-            layers: (0..cfg.num_hidden_layers).map(|i| DecoderLayer::new(cfg, &model.pp("layers").pp(i))).collect::<Result<_>>()?,
+            layers: Stack::new(cfg.num_hidden_layers, &model.pp("layers"), hold, move |vb| DecoderLayer::new(&sizes, vb))?,
             norm: RmsNorm::new(cfg.hidden_size, cfg.rms_norm_eps, &model.pp("norm"))?,
             lm_head,
             rope: Rope::new(cfg, compute_dtype(vb), vb.device()),
@@ -97,14 +98,14 @@ impl Qwen3 {
     /// # Errors      the cache is full or of another batch size, an id is outside the vocabulary, or the device fails
     pub fn forward(&self, ids: &Tensor, cache: &mut KvCache, probe: &mut dyn Probe) -> Result<Tensor> {
         let (b, l) = ids.dims2()?;
-        let embeds = self.embed_tokens.embedding(&ids.flatten_all()?)?.to_dtype(self.rope.dtype())?;
+        let embeds = self.embed_tokens.rows(&ids.flatten_all()?)?.to_dtype(self.rope.dtype())?;
         let mut x = embeds.reshape((b, l, ()))?;
         probe.see(format_args!("ar.embeds"), &x)?;
         self.rope.reach(cache.len() + l)?;
-        for (i, layer) in self.layers.iter().enumerate() {
+        self.layers.each(|i, layer| {
             x = layer.forward(&x, &self.rope, cache, i)?;
-            probe.see(format_args!("ar.layer.{i}"), &x)?;
-        }
+            probe.see(format_args!("ar.layer.{i}"), &x)
+        })?;
         cache.advance(l);
         let x = self.norm.forward(&x)?;
         probe.see(format_args!("ar.final"), &x)?;
@@ -115,7 +116,7 @@ impl Qwen3 {
     ///
     /// # Errors      tokens outside the vocabulary
     pub fn embeddings(&self, from: usize, len: usize) -> Result<Tensor> {
-        self.embed_tokens.narrow(0, from, len)
+        self.embed_tokens.row_range(from, len)
     }
 
     /// Logits of the last position: `(B, L, hidden)` to `(B, vocabulary)`, or only those of the tokens `from .. from + len`.

@@ -2,7 +2,7 @@
 
 use super::Probe;
 use super::kernels;
-use super::layers::Linear;
+use super::layers::{Hold, Linear};
 use super::siglip::{self, SiglipVisionTransformer};
 use candle_core::{D, DType, Result, Tensor};
 use candle_nn::VarBuilder;
@@ -16,6 +16,8 @@ pub struct Config {
     pub bottleneck_dim: usize,
     pub codebook_size: usize,
     pub l2_normalized: bool,
+    /// The type of a codebook that was projected beforehand, if it was.
+    pub projected: Option<DType>,
 }
 
 impl Config {
@@ -27,17 +29,53 @@ impl Config {
     }
 }
 
-/// Codes compared at a time, so that neither the projected table's scores nor its widening need much memory.
-const CODES: usize = 4096;
+/// Codes projected and compared at a time, so that neither the table's scores nor its widening need much memory.
+pub const CODES: usize = 4096;
 
 /// Encoder, task layer and vector quantiser.
 pub struct TaTok {
     encoder: SiglipVisionTransformer,
     encode_task_layer: Linear,
     in_linear: Linear,
-    embedding: Tensor,
-    embedding_proj: Linear,
+    codebook: Codebook,
     l2_normalized: bool,
+}
+
+/// The codes, as the checkpoint has them or projected beforehand.
+pub struct Codebook {
+    /// `(codes, bottleneck)`
+    embedding: Tensor,
+    embedding_proj: Option<Linear>,
+}
+
+impl Codebook {
+    /// `vb` is the regularizer: keys `embedding.weight` and `embedding_proj.*`, or, projected, `projected.weight`.
+    ///
+    /// # Errors      a tensor is missing or has another shape
+    pub fn new(cfg: &Config, vb: &VarBuilder) -> Result<Self> {
+        let (shape, dim) = ((cfg.codebook_size, cfg.bottleneck_dim), cfg.bottleneck_dim);
+        if let Some(stored) = cfg.projected {
+            let dtype = if vb.device().is_cpu() { stored } else { vb.dtype() };
+            let embedding = vb.get_with_hints_dtype(shape, "projected.weight", candle_nn::Init::Const(0.0), dtype)?;
+            return Ok(Self { embedding, embedding_proj: None });
+        }
+        let embedding_proj = Some(Linear::new(dim, dim, true, &vb.pp("embedding_proj"))?);
+        Ok(Self { embedding: vb.get(shape, "embedding.weight")?, embedding_proj })
+    }
+
+    pub fn codes(&self) -> Result<usize> {
+        self.embedding.dim(0)
+    }
+
+    /// The codes `from .. from + len`, projected, `(len, bottleneck)` f32.
+    ///
+    /// # Errors      no such codes, or the device fails
+    pub fn projected(&self, from: usize, len: usize) -> Result<Tensor> {
+        let rows = self.embedding.narrow(0, from, len)?;
+        let Some(proj) = &self.embedding_proj else { return rows.to_dtype(DType::F32) };
+        let dtype = if rows.device().is_cpu() { DType::F32 } else { rows.dtype() };
+        proj.forward(&rows.to_dtype(dtype)?)?.to_dtype(DType::F32)
+    }
 }
 
 /// What [`TaTok::forward`] found, for the pipeline and for dumps.
@@ -54,15 +92,13 @@ impl TaTok {
     /// `vb` is the tower itself: keys `encoder.*`, `encode_task_layer.0.*`, `bottleneck.*`.
     ///
     /// # Errors      a tensor is missing or has another shape
-    pub fn new(cfg: &Config, vb: &VarBuilder) -> Result<Self> {
+    pub fn new(cfg: &Config, vb: &VarBuilder<'static>, hold: &Hold) -> Result<Self> {
         let (hidden, dim, bottleneck) = (cfg.vision.hidden_size, cfg.bottleneck_dim, vb.pp("bottleneck"));
-        let regularizer = bottleneck.pp("regularizer");
         Ok(Self {
-            encoder: SiglipVisionTransformer::new(&cfg.vision, cfg.depth(), &vb.pp("encoder"))?,
+            encoder: SiglipVisionTransformer::new(&cfg.vision, cfg.depth(), &vb.pp("encoder"), hold)?,
             encode_task_layer: Linear::new(hidden, hidden, true, &vb.pp("encode_task_layer.0"))?,
             in_linear: Linear::new(hidden, dim, true, &bottleneck.pp("in_linear"))?,
-            embedding: regularizer.get((cfg.codebook_size, dim), "embedding.weight")?,
-            embedding_proj: Linear::new(dim, dim, true, &regularizer.pp("embedding_proj"))?,
+            codebook: Codebook::new(cfg, &bottleneck.pp("regularizer"))?,
             l2_normalized: cfg.l2_normalized,
         })
     }
@@ -90,11 +126,10 @@ impl TaTok {
         let z = z.to_dtype(DType::F32)?.reshape((b * n, dim))?;
         let z = if self.l2_normalized { kernels::l2_normalize(&z)? } else { z };
         let mut best: Option<(Tensor, Tensor)> = None; // score and index of the best code so far, (B · N)
-        let codes = self.embedding.dim(0)?;
+        let codes = self.codebook.codes()?;
         for from in (0..codes).step_by(CODES) {
             let len = CODES.min(codes - from);
-            let rows = self.embedding.narrow(0, from, len)?.to_dtype(self.embedding_proj_dtype())?;
-            let table = self.embedding_proj.forward(&rows)?.to_dtype(DType::F32)?; // (codes, dim)
+            let table = self.codebook.projected(from, len)?; // (codes, dim)
             // argmin |z - t|² = argmax (z · t - |t|² / 2); with normalised rows |t| is one for all.
             let (table, half_squares) = if self.l2_normalized {
                 (kernels::l2_normalize(&table)?, None)
@@ -118,9 +153,5 @@ impl TaTok {
             Some((_, index)) => index.reshape((b, n)),
             None => candle_core::bail!("the codebook is empty"),
         }
-    }
-
-    fn embedding_proj_dtype(&self) -> DType {
-        if self.embedding.device().is_cpu() { DType::F32 } else { self.embedding.dtype() }
     }
 }

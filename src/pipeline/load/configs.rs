@@ -2,6 +2,7 @@
 
 use super::{Error, Folder, Result, full_size};
 use crate::models::{dc_ae, qwen3, sana, siglip, ta_tok};
+use candle_core::DType;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -96,13 +97,44 @@ fn yes() -> bool {
     true
 }
 
+/// What the weights tell of their own configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The arguments inside a `ta_tok.pth`.
+    pub pth_args: Option<Value>,
+    /// The image tokenizer has a learnt temperature, which means that its codes are normalised.
+    pub learnt_temperature: bool,
+    /// The type of a codebook that was projected beforehand.
+    pub projected: Option<DType>,
+}
+
+/// `vision_tower/config.json` as it is, or as it would be if the folder had it.
+///
+/// # Errors      the file cannot be read, or is no JSON
+pub fn tower_file(folder: &Folder, found: &Found) -> Result<Value> {
+    let file = json(folder, TOWER_FILE)?;
+    let part = |key: &str| file.as_ref().and_then(|t| t.get(key)).cloned();
+    let in_pth = || found.pth_args.clone().filter(Value::is_object);
+    let mut args = part("args").or_else(in_pth).unwrap_or_else(full_size::ta_tok_args);
+    if found.learnt_temperature {
+        let mut at = Some(&mut args);
+        for key in ["bottleneck", "args", "regularizer", "args"] {
+            at = at.and_then(|v| v.get_mut(key));
+        }
+        if let Some(Value::Object(regularizer)) = at {
+            regularizer.insert("l2_normalized".to_owned(), true.into());
+        }
+    }
+    Ok(serde_json::json!({"args": args, "vision_config": part("vision_config").unwrap_or_else(full_size::vision)}))
+}
+
+const TOWER_FILE: &str = "vision_tower/config.json";
+
 impl Configs {
     /// Reads the files of a folder; what the official folders leave out has the full model's values.
     ///
-    /// `pth_args` are the arguments inside a `ta_tok.pth`; `learnt_temperature` tells that the tokenizer has one.
-    ///
     /// # Errors      a file cannot be read, is no JSON, lacks a value, or asks for what is not built in
-    pub fn read(folder: &Folder, pth_args: Option<&Value>, learnt_temperature: bool) -> Result<Self> {
+    pub fn read(folder: &Folder, found: &Found) -> Result<Self> {
         let file = "config.json";
         let main =
             json(folder, file)?.ok_or_else(|| Error::NotACheckpoint { what: "there is no config.json".to_owned(), path: folder.path() })?;
@@ -123,18 +155,17 @@ impl Configs {
         }
         let sana: sana::Config = read_or(folder, "transformer/config.json", full_size::transformer)?;
         let vae: dc_ae::Config = read_or(folder, "vae/config.json", full_size::vae)?;
-        let tower = json(folder, "vision_tower/config.json")?;
-        let part = |key: &str| tower.as_ref().and_then(|t| t.get(key)).cloned();
-        let args = part("args").or_else(|| pth_args.filter(|a| a.is_object()).cloned()).unwrap_or_else(full_size::ta_tok_args);
-        let args: TaTokArgs = parse("vision_tower/config.json", args)?;
-        let vision: siglip::Config = parse("vision_tower/config.json", part("vision_config").unwrap_or_else(full_size::vision))?;
+        let tower = tower_file(folder, found)?;
+        let args: TaTokArgs = parse(TOWER_FILE, tower["args"].clone())?;
+        let vision: siglip::Config = parse(TOWER_FILE, tower["vision_config"].clone())?;
         let (bottleneck, regularizer) = (&args.bottleneck.args, &args.bottleneck.args.regularizer.args);
         let ta_tok = ta_tok::Config {
             vision,
             select_layer_id: args.select_layer_id,
             bottleneck_dim: bottleneck.bottleneck_dim,
             codebook_size: regularizer.codebook_size,
-            l2_normalized: regularizer.l2_normalized || learnt_temperature,
+            l2_normalized: regularizer.l2_normalized,
+            projected: found.projected,
         };
         let configs = Self {
             ids: more.ids,

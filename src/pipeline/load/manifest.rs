@@ -2,6 +2,7 @@
 
 use super::tensors::Entry;
 use super::{Configs, Part};
+use crate::models::layers::{BLOCKS, Hold};
 use candle_core::{DType, Device, Result as CandleResult, Shape, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::var_builder::SimpleBackend;
@@ -10,6 +11,8 @@ use std::sync::{Arc, Mutex};
 
 /// Key prefix of the vision tower in a checkpoint.
 pub const TOWER: &str = "model.vision_tower.vision_tower.";
+/// Key below it of a codebook that was projected beforehand.
+pub const PROJECTED: &str = "bottleneck.regularizer.projected.weight";
 
 /// The tensors that do not fit the configuration.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,12 +50,12 @@ impl std::fmt::Display for Misfits {
 
 /// Notes every tensor that a network asks for, and answers with one zero seen as the whole shape.
 #[derive(Clone, Default)]
-struct Notes(Arc<Mutex<BTreeMap<String, Vec<usize>>>>);
+struct Notes(Arc<Mutex<BTreeMap<String, (Vec<usize>, DType)>>>);
 
 impl SimpleBackend for Notes {
     fn get(&self, shape: Shape, name: &str, _: candle_nn::Init, dtype: DType, device: &Device) -> CandleResult<Tensor> {
         let mut notes = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        notes.insert(name.to_owned(), shape.dims().to_vec());
+        notes.insert(name.to_owned(), (shape.dims().to_vec(), dtype));
         Tensor::zeros((), dtype, device)?.broadcast_as(shape)
     }
 
@@ -60,8 +63,8 @@ impl SimpleBackend for Notes {
         candle_core::bail!("{name} is asked for without a shape")
     }
 
-    fn contains_tensor(&self, _: &str) -> bool {
-        true
+    fn contains_tensor(&self, name: &str) -> bool {
+        !name.ends_with(BLOCKS)
     }
 }
 
@@ -69,10 +72,17 @@ impl SimpleBackend for Notes {
 ///
 /// # Errors      a network cannot be built from this configuration
 pub fn expected(configs: &Configs, parts: &[Part]) -> CandleResult<BTreeMap<String, Vec<usize>>> {
+    Ok(noted(configs, parts, DType::F32)?.into_iter().map(|(name, (shape, _))| (name, shape)).collect())
+}
+
+/// The same with the type that each is asked for in, where the source says that it has `dtype`.
+///
+/// # Errors      as for [`expected`]
+pub fn noted(configs: &Configs, parts: &[Part], dtype: DType) -> CandleResult<BTreeMap<String, (Vec<usize>, DType)>> {
     let notes = Notes::default();
-    let vb = VarBuilder::from_backend(Box::new(notes.clone()), DType::F32, Device::Cpu);
+    let vb = VarBuilder::from_backend(Box::new(notes.clone()), dtype, Device::Cpu);
     for part in parts {
-        part.build(configs, &vb)?;
+        part.build(configs, &vb, &Hold::all())?;
     }
     let notes = notes.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     Ok(notes.clone())
@@ -84,7 +94,7 @@ pub fn compare(expected: &BTreeMap<String, Vec<usize>>, found: &BTreeMap<String,
     for (name, shape) in expected {
         match found.get(name) {
             None => misfits.missing.push((name.clone(), shape.clone())),
-            Some(entry) if entry.shape != *shape => misfits.misshapen.push((name.clone(), shape.clone(), entry.shape.clone())),
+            Some(entry) if !entry.has_shape(shape) => misfits.misshapen.push((name.clone(), shape.clone(), entry.shape.clone())),
             Some(_) => {}
         }
     }

@@ -1,5 +1,7 @@
 //! Tensors where they lie: in mapped files, or in the program itself.
 
+use crate::models::kernels::BlockType;
+use crate::models::layers::BLOCKS;
 use candle_core::{DType, Device, Result as CandleResult, Shape, Tensor, bail};
 use candle_nn::var_builder::SimpleBackend;
 use half::{bf16, f16};
@@ -37,7 +39,7 @@ impl Bytes {
     }
 
     /// Lets the system take back the pages of a range that has been copied; they are read again when needed.
-    fn forget(&self, range: &Range<usize>) {
+    pub fn forget(&self, range: &Range<usize>) {
         #[cfg(unix)]
         if let Self::Mapped(map) = self {
             // SAFETY: the map is read-only and of a file, so that dropped pages come back with the same content.
@@ -51,12 +53,51 @@ impl Bytes {
     }
 }
 
+impl Bytes {
+    /// Asks the system to read a range while something else computes.
+    fn will_need(&self, range: &Range<usize>) {
+        #[cfg(unix)]
+        if let Self::Mapped(map) = self {
+            let asked = map.advise_range(memmap2::Advice::WillNeed, range.start, range.len());
+            if let Err(error) = asked {
+                tracing::debug!("pages are not read ahead: {error}");
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = range;
+    }
+}
+
+/// How the values of a tensor are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    Floats(DType),
+    Blocks(BlockType),
+}
+
+impl Stored {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Floats(dtype) => dtype.as_str(),
+            Self::Blocks(kind) => kind.name(),
+        }
+    }
+
+    /// Bytes of so many values, if they can be stored like this and counted.
+    pub fn bytes_of(self, values: usize) -> Option<usize> {
+        match self {
+            Self::Floats(dtype) => values.checked_mul(dtype.size_in_bytes()),
+            Self::Blocks(kind) => kind.bytes_of(values),
+        }
+    }
+}
+
 /// One tensor in a file.
 #[derive(Clone)]
 pub struct Entry {
     pub bytes: Arc<Bytes>,
     pub range: Range<usize>,
-    pub dtype: DType,
+    pub stored: Stored,
     pub shape: Vec<usize>,
 }
 
@@ -66,18 +107,63 @@ impl Entry {
         &self.bytes.as_slice()[self.range.clone()]
     }
 
+    pub fn values(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether this is a tensor of that shape. The 1 x 1 of a convolution is left out where its matrix is in blocks.
+    pub fn has_shape(&self, shape: &[usize]) -> bool {
+        self.shape == shape || matches!(self.stored, Stored::Blocks(_)) && shape.strip_suffix(&[1, 1]) == Some(&self.shape)
+    }
+
     /// The tensor in another type, on a device.
     ///
     /// # Errors      the device fails
     pub fn load(&self, dtype: DType, device: &Device) -> CandleResult<Tensor> {
         let raw = self.raw();
-        let tensor = match (self.dtype, dtype) {
-            (from, DType::F32) => Tensor::from_vec(widened(raw, from)?, self.shape.as_slice(), &Device::Cpu)?,
-            (from, to) if from == to => Tensor::from_raw_buffer(raw, from, &self.shape, &Device::Cpu)?,
-            (from, to) => Tensor::from_vec(widened(raw, from)?, self.shape.as_slice(), &Device::Cpu)?.to_dtype(to)?,
+        let tensor = match (self.stored, dtype) {
+            (Stored::Floats(from), to) if from == to && to != DType::F32 => Tensor::from_raw_buffer(raw, from, &self.shape, &Device::Cpu)?,
+            (_, to) => Tensor::from_vec(self.widened(0..self.values())?, self.shape.as_slice(), &Device::Cpu)?.to_dtype(to)?,
         };
         self.bytes.forget(&self.range);
         tensor.to_device(device)
+    }
+
+    /// Some of the values, in their order, as f32; of blocks only whole ones.
+    ///
+    /// # Errors      the range is outside, or cuts a block
+    pub fn widened(&self, values: Range<usize>) -> CandleResult<Vec<f32>> {
+        let (Some(from), Some(to)) = (self.stored.bytes_of(values.start), self.stored.bytes_of(values.end)) else {
+            bail!("blocks are not cut");
+        };
+        let Some(raw) = self.raw().get(from..to) else { bail!("values {values:?} of {}", self.values()) };
+        match self.stored {
+            Stored::Floats(dtype) => widened(raw, dtype),
+            Stored::Blocks(kind) => {
+                const CHUNK: usize = 64;
+                let mut out = vec![0f32; values.len()];
+                let chunks = out.par_chunks_mut(CHUNK * kind.values()).zip(raw.par_chunks(CHUNK * kind.bytes()));
+                chunks.for_each(|(to, from)| kind.widen(from, to));
+                Ok(out)
+            }
+        }
+    }
+
+    /// The bytes of a matrix in blocks, `(rows, bytes of a row)` u8 on the CPU.
+    fn blocks(&self) -> CandleResult<Tensor> {
+        let (Stored::Blocks(_), [rows, _]) = (self.stored, &self.shape[..]) else { bail!("a tensor {:?} in no blocks", self.shape) };
+        let tensor = Tensor::from_raw_buffer(self.raw(), DType::U8, &[*rows, self.range.len() / (*rows).max(1)], &Device::Cpu)?;
+        self.bytes.forget(&self.range);
+        Ok(tensor)
+    }
+
+    /// The type that it is stored in; `otherwise` for blocks.
+    fn float_type(&self, otherwise: DType) -> DType {
+        if let Stored::Floats(dtype) = self.stored { dtype } else { otherwise }
+    }
+
+    fn in_blocks(&self) -> bool {
+        matches!(self.stored, Stored::Blocks(_)) && self.shape.len() == 2
     }
 }
 
@@ -125,7 +211,7 @@ pub fn read_safetensors(bytes: &Arc<Bytes>) -> Result<BTreeMap<String, Entry>, S
         if !fits || range.end > all.len() {
             return Err(format!("the tensor {name:?} with the shape {:?} does not fit into the file", info.shape));
         }
-        entries.insert(name, Entry { bytes: bytes.clone(), range, dtype, shape: info.shape.clone() });
+        entries.insert(name, Entry { bytes: bytes.clone(), range, stored: Stored::Floats(dtype), shape: info.shape.clone() });
     }
     Ok(entries)
 }
@@ -134,23 +220,65 @@ pub fn read_safetensors(bytes: &Arc<Bytes>) -> Result<BTreeMap<String, Entry>, S
 #[derive(Clone, Default)]
 pub struct Tensors(pub Arc<BTreeMap<String, Entry>>);
 
-impl SimpleBackend for Tensors {
-    fn get(&self, shape: Shape, name: &str, _: candle_nn::Init, dtype: DType, device: &Device) -> CandleResult<Tensor> {
-        let tensor = self.get_unchecked(name, dtype, device)?;
-        if tensor.shape() != &shape {
-            bail!("the tensor {name:?} has the shape {:?} instead of {:?}", tensor.dims(), shape.dims());
-        }
-        Ok(tensor)
+impl Tensors {
+    /// The entry of a matrix that is asked for in blocks.
+    fn in_blocks(&self, name: &str) -> Option<&Entry> {
+        name.strip_suffix(BLOCKS).and_then(|name| self.0.get(name)).filter(|entry| entry.in_blocks())
+    }
+
+    /// Has everything below a prefix read ahead.
+    pub fn will_need(&self, prefix: &str) {
+        let first = format!("{prefix}.");
+        let below = self.0.range(first.clone()..).take_while(|(name, _)| name.starts_with(&first));
+        below.for_each(|(_, entry)| entry.bytes.will_need(&entry.range));
+    }
+}
+
+/// Matrices in the type that each is stored in, everything else in the type that is asked for.
+pub struct AsStored(pub Tensors);
+
+impl AsStored {
+    /// Networks ask for matrices in the type of the source and for everything exact in f32: this tells the two apart.
+    pub const MATRIX: DType = DType::BF16;
+}
+
+impl SimpleBackend for AsStored {
+    fn get(&self, shape: Shape, name: &str, init: candle_nn::Init, dtype: DType, device: &Device) -> CandleResult<Tensor> {
+        let stored = self.0.0.get(name).filter(|_| dtype == Self::MATRIX).map_or(dtype, |entry| entry.float_type(dtype));
+        self.0.get(shape, name, init, stored, device)
     }
 
     fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> CandleResult<Tensor> {
+        let stored = self.0.0.get(name).filter(|_| dtype == Self::MATRIX).map_or(dtype, |entry| entry.float_type(dtype));
+        self.0.get_unchecked(name, stored, device)
+    }
+
+    fn contains_tensor(&self, name: &str) -> bool {
+        self.0.contains_tensor(name)
+    }
+}
+
+impl SimpleBackend for Tensors {
+    fn get(&self, shape: Shape, name: &str, _: candle_nn::Init, dtype: DType, device: &Device) -> CandleResult<Tensor> {
+        let tensor = self.get_unchecked(name, dtype, device)?;
+        if tensor.shape() == &shape {
+            return Ok(tensor);
+        }
         match self.0.get(name) {
-            Some(entry) => entry.load(dtype, device),
-            None => bail!("the tensor {name:?} is missing"),
+            Some(entry) if entry.has_shape(shape.dims()) => tensor.reshape(shape),
+            _ => bail!("the tensor {name:?} has the shape {:?} instead of {:?}", tensor.dims(), shape.dims()),
+        }
+    }
+
+    fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> CandleResult<Tensor> {
+        match (self.0.get(name), self.in_blocks(name)) {
+            (Some(entry), _) => entry.load(dtype, device),
+            (None, Some(entry)) => entry.blocks(),
+            (None, None) => bail!("the tensor {name:?} is missing"),
         }
     }
 
     fn contains_tensor(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.0.contains_key(name) || self.in_blocks(name).is_some()
     }
 }

@@ -1,7 +1,7 @@
 //! The files of `torch.save`: a zip of one pickle and the raw bytes of the tensors.
 
 use super::pickle::{Pickle, Value};
-use super::tensors::{Bytes, Entry};
+use super::tensors::{Bytes, Entry, Stored};
 use candle_core::DType;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
@@ -89,5 +89,5 @@ fn tensor(pickle: &Pickle, parts: [usize; 4], zip: &mut Zip, prefix: &str, bytes
     if from.checked_add(len).is_none_or(|end| end > bytes.as_slice().len()) {
         return Err("its storage ends behind the file".to_owned());
     }
-    Ok(Entry { bytes: bytes.clone(), range: from..from + len, dtype, shape })
+    Ok(Entry { bytes: bytes.clone(), range: from..from + len, stored: Stored::Floats(dtype), shape })
 }
