@@ -23,10 +23,10 @@ pub fn plan(asked: &Asked, memory: &Memory, as_json: bool) -> Result<()> {
     request.variations = asked.variations;
     let plan = engine.plan(&request, asked.edits)?;
     if as_json {
-        println!("{:#}", json!({"words": plan.words(), "plan": plan}));
+        println!("{:#}", json!({ "plan": plan }));
         return Ok(());
     }
-    println!("{}.\n\n{:<26}{:>10}{:>10}{:>10}", plan.words(), "MiB", "weights", "work", "together");
+    println!("{}.\n\n{:<26}{:>10}{:>10}{:>10}", plan.words, "MiB", "weights", "work", "together");
     let mib = |bytes: u64| bytes >> 20;
     for need in &plan.stages {
         println!("{:<26}{:>10}{:>10}{:>10}", need.stage.name(), mib(need.weights_bytes), mib(need.working_bytes), mib(need.bytes()));

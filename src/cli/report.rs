@@ -99,9 +99,9 @@ impl Reporter {
 impl Observer for Reporter {
     fn plan(&mut self, plan: &Plan) {
         if self.json {
-            println!("{}", json!({"event": "plan", "words": plan.words(), "plan": plan}));
+            println!("{}", json!({"event": "plan", "plan": plan}));
         } else if plan.is_step_down {
-            eprintln!("{}.", plan.words());
+            eprintln!("{}.", plan.words);
         }
     }
 

@@ -149,7 +149,7 @@ impl ToWindow<'_> {
 
 impl Observer for ToWindow<'_> {
     fn plan(&mut self, plan: &Plan) {
-        self.up.send(Event::Plan { id: self.job.id, plan: plan.words(), is_step_down: plan.is_step_down });
+        self.up.send(Event::Plan { id: self.job.id, plan: plan.words.clone(), is_step_down: plan.is_step_down });
     }
 
     fn progress(&mut self, progress: &Progress) {

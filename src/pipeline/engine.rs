@@ -247,7 +247,7 @@ impl Engine {
                 return Err(error);
             }
             let Some(next) = plan.step_down() else { return Err(error) };
-            tracing::warn!("{error}; {}", next.words());
+            tracing::warn!("{error}; {}", next.words);
             self.unload();
             plan = next;
         }

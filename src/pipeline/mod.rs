@@ -42,7 +42,7 @@ pub use scheduler::Schedule;
 
 use crate::imaging::Picture;
 use crate::recipe::Recipe;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -101,7 +101,7 @@ impl Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// The stages that a person sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     Load,
@@ -129,7 +129,7 @@ impl Stage {
 }
 
 /// How far a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     pub stage: Stage,
     pub done: usize,

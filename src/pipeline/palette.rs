@@ -17,12 +17,22 @@ impl Palette {
     /// - `embeddings`: `(codes, width)`
     /// # Errors      the device fails
     pub fn of(embeddings: &Tensor) -> Result<Self> {
-        let table = embeddings.to_dtype(DType::F32)?.to_device(&Device::Cpu)?;
-        let (codes, width) = table.dims2()?;
-        let rows: Vec<Vec<f32>> = table.to_vec2()?;
-        let mean: Vec<f32> = (0..width).map(|c| rows.iter().map(|r| r[c]).sum::<f32>() / codes as f32).collect();
+        let (codes, width) = embeddings.dims2()?;
+        // Block by block: all of them in f32 would be the largest thing in memory.
+        let blocks = || (0..codes).step_by(SAMPLE).map(|from| rows(embeddings, from, SAMPLE.min(codes - from)));
+        let stride = codes.div_ceil(SAMPLE).max(1);
+        let (mut mean, mut sample) = (vec![0f32; width], Vec::new());
+        for (block, from) in blocks().zip((0..).step_by(SAMPLE)) {
+            for (i, row) in block?.into_iter().enumerate() {
+                mean.iter_mut().zip(&row).for_each(|(m, v)| *m += v);
+                if (from + i) % stride == 0 {
+                    sample.push(row);
+                }
+            }
+        }
+        mean.iter_mut().for_each(|m| *m /= codes as f32);
         let centred = |r: &[f32]| -> Vec<f32> { r.iter().zip(&mean).map(|(v, m)| v - m).collect() };
-        let sample: Vec<Vec<f32>> = rows.iter().step_by(codes.div_ceil(SAMPLE).max(1)).map(|r| centred(r)).collect();
+        let sample: Vec<Vec<f32>> = sample.iter().map(|r| centred(r)).collect();
         let mut directions: Vec<Vec<f32>> = Vec::new();
         for axis in 0..3 {
             // Power iteration from a fixed start, without the directions that are known.
@@ -46,12 +56,20 @@ impl Palette {
             .iter()
             .map(|d| (sample.iter().map(|r| dot(r, d).powi(2)).sum::<f32>() / sample.len().max(1) as f32).sqrt().max(1e-12))
             .collect();
-        let colour = |row: &Vec<f32>| {
+        let colour = |row: &Vec<f32>| -> [u8; 3] {
             let row = centred(row);
             std::array::from_fn(|i| (128.0 + 62.0 * dot(&row, &directions[i]) / spread[i]).clamp(16.0, 240.0) as u8)
         };
-        Ok(Self(rows.iter().map(colour).collect()))
+        let mut colours = Vec::with_capacity(codes);
+        for block in blocks() {
+            colours.extend(block?.iter().map(colour));
+        }
+        Ok(Self(colours))
     }
+}
+
+fn rows(embeddings: &Tensor, from: usize, len: usize) -> candle_core::Result<Vec<Vec<f32>>> {
+    embeddings.narrow(0, from, len)?.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.to_vec2()
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {

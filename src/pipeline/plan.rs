@@ -9,11 +9,11 @@ use super::needs::Task;
 use super::{Error, Result, Stage};
 use crate::models::dc_ae::Strips;
 use candle_core::DType;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What stays in memory between the stages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Residency {
     All,
@@ -34,7 +34,7 @@ pub enum PlanChoice {
 }
 
 /// The type that matrices are held in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weights {
     F32,
@@ -74,7 +74,7 @@ pub struct Facts {
 }
 
 /// The most that a stage needs at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageNeed {
     pub stage: Stage,
     pub weights_bytes: u64,
@@ -87,9 +87,11 @@ impl StageNeed {
     }
 }
 
-/// How a run uses memory.
-#[derive(Clone, Debug, Serialize)]
+/// How a run uses memory. One that comes from another process tells, and cannot be stepped down from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
+    /// A sentence for a person, without its full stop.
+    pub words: String,
     pub residency: Residency,
     pub weights: Weights,
     /// Layers that stay, of parts whose other layers come from the disk.
@@ -105,7 +107,7 @@ pub struct Plan {
     #[serde(skip)]
     step: usize,
     #[serde(skip)]
-    facts: Arc<Facts>,
+    facts: Option<Arc<Facts>>,
 }
 
 /// One of the ways, in order.
@@ -163,13 +165,21 @@ impl Plan {
                 smallest = Some(plan);
             }
         }
-        Err(smallest.map_or_else(|| Error::Setting("there is no plan to choose".to_owned()), |plan| plan.refusal()))
+        Err(smallest.map_or_else(|| Error::Setting("there is no plan to choose".to_owned()), |plan| plan.refusal(&facts)))
     }
 
     /// The next smaller plan, for a run that was short of memory; `None`: there is none.
     pub fn step_down(&self) -> Option<Self> {
-        let next = (self.step + 1..STEPS.len()).map(|step| Self::at(&self.facts, step, true));
-        next.into_iter().find(|plan| plan.peak_bytes < self.peak_bytes)
+        // What was taken for free was not.
+        let facts = self.facts.as_deref()?;
+        let facts = Arc::new(Facts { usable: facts.usable.min(self.peak_bytes / 4 * 3), ..facts.clone() });
+        let mut next = (self.step + 1..STEPS.len()).map(|step| Self::at(&facts, step, true));
+        next.find(|plan| plan.peak_bytes <= self.peak_bytes && plan.sum() < self.sum())
+    }
+
+    /// Over all stages.
+    fn sum(&self) -> u64 {
+        self.stages.iter().map(StageNeed::bytes).sum()
     }
 
     fn at(facts: &Arc<Facts>, step: usize, is_step_down: bool) -> Self {
@@ -214,7 +224,8 @@ impl Plan {
                 None => needs.push(need),
             }
         }
-        Self {
+        let mut plan = Self {
+            words: String::new(),
             residency: way.residency,
             weights,
             layers,
@@ -224,8 +235,10 @@ impl Plan {
             usable_bytes: facts.usable,
             is_step_down,
             step,
-            facts: facts.clone(),
-        }
+            facts: Some(facts.clone()),
+        };
+        plan.words = plan.told(facts);
+        plan
     }
 
     /// How a part is to be loaded.
@@ -236,17 +249,17 @@ impl Plan {
 
     /// Bytes of a part that is loaded so, with the layer that comes from the disk.
     pub fn held_bytes(&self, part: Part) -> u64 {
-        let found = self.facts.parts.iter().find(|p| p.part == part);
-        found.map_or(0, |p| {
+        let Some(facts) = self.facts.as_deref() else { return 0 };
+        facts.parts.iter().find(|p| p.part == part).map_or(0, |p| {
             let layers = self.holding(part).layers;
             let stay = if layers < p.layers { layers + 1 } else { p.layers };
-            self.facts.bytes(p.rest, self.weights) + stay as u64 * self.facts.bytes(p.layer, self.weights)
+            facts.bytes(p.rest, self.weights) + stay as u64 * facts.bytes(p.layer, self.weights)
         })
     }
 
     /// Bytes that a part works with at its peak.
     pub fn working_bytes(&self, part: Part) -> u64 {
-        self.facts.task.working_bytes(part, self.strips())
+        self.facts.as_ref().map_or(0, |facts| facts.task.working_bytes(part, self.strips()))
     }
 
     pub fn strips(&self) -> Strips {
@@ -258,19 +271,17 @@ impl Plan {
         self.stages.iter().find(|n| n.stage == stage)
     }
 
-    /// A sentence for a person.
-    pub fn words(&self) -> String {
+    fn told(&self, facts: &Facts) -> String {
         let (need, usable) = (self.peak_bytes, self.usable_bytes);
-        let streams = self.layers.iter().any(|(part, n)| self.facts.parts.iter().any(|p| p.part == *part && *n < p.layers));
+        let streams = self.layers.iter().any(|(part, n)| facts.parts.iter().any(|p| p.part == *part && *n < p.layers));
         let keeps = self.layers.iter().any(|(_, n)| *n > 0);
-        let of = |need: u64| if usable == u64::MAX { size(need) } else { format!("{} of {}", number(need, usable), size(usable)) };
-        let numbers = if usable == u64::MAX {
-            format!("needs {}", size(need))
-        } else {
-            format!("needs {}; {} are free", size(need), number(usable, need))
-        };
+        // After a step down nobody knows what is free.
+        let is_known = usable != u64::MAX && !self.is_step_down;
+        let of = if is_known { format!("{} of {}", number(need, usable), size(usable)) } else { size(need) };
+        let free = if is_known { format!("; {} are free", number(usable, need)) } else { String::new() };
+        let numbers = format!("needs {}{free}", size(need));
         let how = match self.residency {
-            Residency::All => format!("Everything stays in memory: {}", of(need)),
+            Residency::All => format!("Everything stays in memory: {of}"),
             Residency::LayerByLayer if streams && keeps => {
                 format!("The layers that have room stay, the others come from the disk, which is slower: {numbers}")
             }
@@ -285,28 +296,28 @@ impl Plan {
         format!("Memory was short; going on so: {}{}", first.collect::<String>(), how.as_str())
     }
 
-    fn refusal(&self) -> Error {
+    fn refusal(&self, facts: &Facts) -> Error {
         let stage = self.stages.iter().max_by_key(|n| n.bytes());
         let (weights, working) = stage.map_or((0, 0), |n| (n.weights_bytes, n.working_bytes));
-        let of_values = |f: fn(&Weight) -> u64| self.facts.parts.iter().map(|p| f(&p.rest) + p.layers as u64 * f(&p.layer)).sum::<u64>();
+        let of_values = |f: fn(&Weight) -> u64| facts.parts.iter().map(|p| f(&p.rest) + p.layers as u64 * f(&p.layer)).sum::<u64>();
         let is_wide = of_values(|w| w.matrix_bytes) > of_values(|w| w.matrix_values);
         let mut helps = Vec::new();
-        if self.facts.choice != PlanChoice::Auto {
+        if facts.choice != PlanChoice::Auto {
             helps.push("to leave the choice of the plan to the program");
         }
-        if is_wide && weights > working / 2 {
+        if is_wide && weights > working / 4 {
             helps.push("the model converted to 4 bits");
         }
-        if working > weights / 4 && !self.facts.task.edits {
+        if working > weights / 4 && !facts.task.edits {
             helps.push("a smaller picture");
         }
-        if self.facts.task.variations > 1 {
+        if facts.task.variations > 1 {
             helps.push("fewer variations");
         }
         helps.push("to close other programs");
         Error::TooLarge {
             need: size(self.peak_bytes),
-            usable: size(self.facts.usable),
+            usable: size(facts.usable),
             stage: stage.map_or("", |n| n.stage.name()),
             helps: helps.join(", or "),
         }
@@ -345,5 +356,73 @@ pub fn size(bytes: u64) -> String {
         format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
     } else {
         format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::load::Checkpoint;
+    use crate::recipe::ModelId;
+
+    const MIB: u64 = 1 << 20;
+
+    /// The embedded model's sizes with weights of 16 bits as large as those of a real one.
+    fn facts(usable: u64, choice: PlanChoice) -> Facts {
+        let configs = Checkpoint::open(&ModelId::Nano).unwrap().configs;
+        let task = Task { configs, width: 4, height: 4, edits: false, prompt: 60, tokens: 64, variations: 1, value: 4, threads: 2 };
+        let weight = |mib: u64| Weight { matrix_values: mib * MIB / 2, matrix_bytes: mib * MIB, exact_values: 0 };
+        let part = |part, layers, layer, rest| Footprint { part, layers, layer: weight(layer), rest: weight(rest) };
+        let parts = vec![part(Part::LanguageModel, 28, 100, 900), part(Part::Transformer, 20, 130, 100), part(Part::Decoder, 0, 0, 600)];
+        Facts { task, parts, weights: vec![Weights::F32, Weights::AsStored], exact: 4, others: 0, usable, choice }
+    }
+
+    #[test]
+    fn the_fastest_plan_that_fits_is_chosen() {
+        let chosen = |mib: u64| Plan::choose(facts(mib * MIB, PlanChoice::Auto));
+        let told = |mib: u64| {
+            let plan = chosen(mib).unwrap();
+            assert!(plan.peak_bytes <= mib * MIB, "{}", plan.words);
+            (plan.residency, plan.weights, plan.layers.first().map(|(_, n)| *n))
+        };
+        assert_eq!(told(60_000), (Residency::All, Weights::F32, None));
+        assert_eq!(told(30_000), (Residency::All, Weights::AsStored, None), "copies are for machines with plenty");
+        assert_eq!(told(5000), (Residency::StageByStage, Weights::AsStored, None));
+        let (residency, _, held) = told(2900);
+        assert!(residency == Residency::LayerByLayer && held.is_some_and(|n| (10..19).contains(&n)), "{held:?}");
+        assert!(chosen(2900).unwrap().words.starts_with("The layers that have room stay, the others come from the disk"));
+        assert_eq!(told(1080).2, Some(0));
+        assert!(chosen(1080).unwrap().words.starts_with("One layer at a time from the disk, which is slower: needs 1."));
+        let refused = chosen(700).unwrap_err().to_string();
+        assert!(refused.contains("1.0 GiB of memory at least") && refused.contains("converted to 4 bits"), "{refused}");
+    }
+
+    #[test]
+    fn every_step_down_needs_less_and_the_last_one_holds_no_layer() {
+        let mut plan = Plan::choose(facts(60_000 * MIB, PlanChoice::Auto)).unwrap();
+        let mut seen = vec![(plan.residency, plan.weights)];
+        while let Some(next) = plan.step_down() {
+            assert!(next.sum() < plan.sum() && next.words.starts_with("Memory was short; going on so: "), "{}", next.words);
+            plan = next;
+            seen.push((plan.residency, plan.weights));
+        }
+        seen.dedup();
+        let stored = |residency| (residency, Weights::AsStored);
+        let all = [Residency::All, Residency::StageByStage, Residency::LayerByLayer].map(stored);
+        assert_eq!((seen[0], &seen[1..]), ((Residency::All, Weights::F32), &all[..]));
+        assert!(plan.layers.iter().all(|(_, n)| *n == 0));
+        // What another process tells can be read, and no more.
+        let told: Plan = serde_json::from_value(serde_json::to_value(&plan).unwrap()).unwrap();
+        assert!(told.words == plan.words && told.step_down().is_none());
+    }
+
+    #[test]
+    fn some_memory_is_left_for_the_rest_of_the_machine() {
+        let usable = |free: u64, total: u64, limit| usable_bytes(Memory { free: free * MIB, total: total * MIB }, limit) / MIB;
+        assert_eq!(usable(4000, 4096, None), 4000 - 512);
+        assert_eq!(usable(20_000, 32_000, None), 20_000 - 3200);
+        assert_eq!(usable(400, 8000, None), 300, "a quarter at most");
+        assert_eq!(usable(20_000, 32_000, Some(1000 * MIB)), 1000);
+        assert_eq!(usable(4000, 4096, Some(9000 * MIB)), 4000 - 512, "a wish is no memory");
     }
 }

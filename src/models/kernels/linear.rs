@@ -241,12 +241,16 @@ fn multiply(x: Mat, weight: &Weight, bias: Option<&Tensor>, out: &Shared, at: us
                 &wide.0
             }
         };
-        let at = at + row * strides.0 + from * strides.1;
-        // SAFETY: tasks differ in their rows or in their columns of the output.
-        unsafe {
-            out.product(at, strides, false, x.rows(row, rows), Mat::new(values, width, k, k, 1).transposed());
-            if let Some(bias) = bias {
-                add_bias(out, at, strides, rows, &bias[from..from + width]);
+        // The same runs of rows whatever the type: their number decides in which order the product sums.
+        for first in (row..row + rows).step_by(run) {
+            let rows = run.min(row + rows - first);
+            let at = at + first * strides.0 + from * strides.1;
+            // SAFETY: tasks differ in their rows or in their columns of the output.
+            unsafe {
+                out.product(at, strides, false, x.rows(first, rows), Mat::new(values, width, k, k, 1).transposed());
+                if let Some(bias) = bias {
+                    add_bias(out, at, strides, rows, &bias[from..from + width]);
+                }
             }
         }
     });

@@ -145,7 +145,7 @@ fn nano_file(name: &str) -> Option<&'static [u8]> {
 }
 
 /// The parts of a model that are loaded and let go on their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     VisionTower,
