@@ -14,6 +14,7 @@ impl Editor {
     pub(super) fn hear(&mut self, event: Event, commands: &mut Vec<Command>) {
         match event {
             Event::Started { .. } => {}
+            Event::Notice { text, .. } => self.say(NoticeKind::Done, &text),
             Event::Progress { id, progress } => self.with_run(id, |run| run.progress = Some(progress)),
             Event::Palette { id, palette } => self.with_run(id, |run| run.palette = Some(palette)),
             Event::Blueprint { id, blueprint } => self.with_run(id, |run| run.blueprint = Some(blueprint)),

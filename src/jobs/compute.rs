@@ -166,6 +166,10 @@ impl Observer for ToWindow<'_> {
         self.up.tell(Event::Preview { id: self.job.id, preview: Arc::new(preview) });
     }
 
+    fn notice(&mut self, text: &str) {
+        self.up.send(Event::Notice { id: self.job.id, text: text.to_owned() });
+    }
+
     fn made(&mut self, made: &Made) {
         match self.placed(made) {
             Ok((picture, local)) => {

@@ -177,6 +177,11 @@ pub enum Event {
         id: JobId,
         preview: Arc<Preview>,
     },
+    /// Something that the person should know of a job, as a sentence. It goes on.
+    Notice {
+        id: JobId,
+        text: String,
+    },
     /// One of the variations is done, and ready for the screen.
     Made {
         id: JobId,

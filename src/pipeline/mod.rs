@@ -34,7 +34,7 @@ pub use scheduler::Schedule;
 
 use crate::imaging::Picture;
 use crate::recipe::Recipe;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ impl Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// The stages that a person sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     Load,
@@ -112,7 +112,7 @@ impl Stage {
 }
 
 /// How far a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     pub stage: Stage,
     pub done: usize,
@@ -159,6 +159,9 @@ pub trait Observer {
 
     /// The latents of a variation after a step (from 1): all of them so far, as [`Request::path`], let another run go on.
     fn latents(&mut self, _variation: usize, _step: usize, _latents: &Latents) {}
+
+    /// Something that the person should know of the run, as a sentence: that it goes on in another way than it began.
+    fn notice(&mut self, _: &str) {}
 
     /// One of the variations is done.
     fn made(&mut self, _: &Made) {}
