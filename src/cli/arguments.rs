@@ -34,6 +34,15 @@ pub enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Tell what this machine can compute with, and what is missing for more
+    Devices {
+        /// JSON on stdout
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compute for the window, which speaks by stdin and stdout
+    #[command(hide = true)]
+    Worker,
     /// Tell what a model is: parts, sizes, types, what is missing, the memory it needs
     Inspect {
         /// A model folder, or `nano`

@@ -1,6 +1,7 @@
 //! The pipeline without a window.
 
 mod arguments;
+mod devices;
 mod inspect;
 mod report;
 
@@ -25,6 +26,9 @@ pub fn run(command: Command) -> ExitCode {
     let (json, result) = match command {
         Command::Generate { common } => (common.json, make(&common, None)),
         Command::Edit { image, how, common } => (common.json, make(&common, Some((&image, &how)))),
+        Command::Devices { json } => (json, devices::list(json).map(|()| ExitCode::SUCCESS)),
+        // A room of its own, which this one may not use.
+        Command::Worker => return no_window(),
         Command::Inspect { folder, json } => (json, inspect::inspect(&folder, json).map(|()| ExitCode::SUCCESS)),
     };
     result.unwrap_or_else(|error| {

@@ -110,6 +110,7 @@ impl Editor {
                 };
                 self.ask = Some(Ask { question, answer });
             }
+            Event::Devices(devices) => self.devices = Some(devices),
             Event::SettingsNotSaved(why) => self.say(NoticeKind::Failed, &format!("{why}.")),
         }
     }

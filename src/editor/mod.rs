@@ -32,7 +32,7 @@ pub use selection::{Combine, Select, Selection, Tool};
 pub use settings::{Settings, ThemeChoice};
 pub use view::View;
 // What the surface draws of a job and of a picture.
-pub use crate::jobs::{PREVIEW_BLOCK, Preview, Shape, Stage, Thumbnail};
+pub use crate::jobs::{DeviceChoice, DeviceFacts, PREVIEW_BLOCK, Preview, Shape, Stage, Thumbnail};
 
 use crate::document::{Document, Revision, RevisionId};
 use crate::imaging::{ContextBox, Difference, Mask, Pyramid};
@@ -147,6 +147,8 @@ pub struct Editor {
     pub compare: Option<Compare>,
     /// Where the last job ran.
     pub device: Option<String>,
+    /// What the machine can compute with; `None` until it was asked for.
+    pub devices: Option<Vec<DeviceFacts>>,
     pub past: Option<(ModelId, Mode, Past)>,
     pub project: ProjectFacts,
     /// Whether files can be dropped onto the window.
@@ -218,6 +220,7 @@ impl Editor {
             shows_before: false,
             compare: None,
             device: None,
+            devices: None,
             past: None,
             can_drop: true,
             slow_screen: None,
@@ -374,6 +377,11 @@ impl Editor {
             Action::ActualSize => self.view.actual_size(),
             Action::SetTheme(theme) => {
                 self.settings.theme = theme;
+                commands.push(Command::SaveSettings(self.settings.to_json()));
+            }
+            Action::ListDevices => commands.push(Command::ListDevices),
+            Action::SetDevice(device) => {
+                self.settings.device = device;
                 commands.push(Command::SaveSettings(self.settings.to_json()));
             }
             Action::DismissNotice(id) => self.notices.retain(|n| n.id != id),

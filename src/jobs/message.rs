@@ -1,6 +1,6 @@
 //! What the window asks for, and what it is told. Closed enums: nothing else passes between threads.
 
-use super::{Blueprint, DeviceChoice, Latents, Made, Palette, Preview, Progress, Stage};
+use super::{Blueprint, DeviceChoice, DeviceFacts, Latents, Made, Palette, Preview, Progress, Stage};
 use crate::document::{Document, LocalEdit, Placing, Revision, RevisionId};
 use crate::imaging::{ContextBox, Difference, Format, Mask, Picture, Pyramid};
 use crate::recipe::{ModelId, Recipe};
@@ -151,6 +151,8 @@ pub enum Command {
     /// For good: what `Document::prune` told.
     Prune(Vec<RevisionId>),
     SaveState(KeptState),
+    /// Find out what the machine can compute with. Answered by `Devices`.
+    ListDevices,
     /// Keep the settings. Answered only where that fails.
     SaveSettings(String),
 }
@@ -247,6 +249,8 @@ pub enum Event {
     /// This system has no file dialogs; the window asks by itself.
     NoDialogs(Box<Command>),
     SettingsNotSaved(String),
+    /// The CPU first.
+    Devices(Vec<DeviceFacts>),
     Project(Result<Box<Kept>, String>),
     ProjectSaved {
         name: String,

@@ -16,12 +16,16 @@ mod keeping;
 mod message;
 mod pixels;
 mod storage;
+pub mod worker;
 
 pub use compute::{Backend, EngineBackend, Failure};
 pub use message::{Adjusted, Command, Ending, Event, Job, JobId, Kept, KeptState, ModelFacts, Place, Shape, Thumbnail};
 // The words of messages that the pipeline made up.
-pub use crate::pipeline::{BLOCK as PREVIEW_BLOCK, Blueprint, DeviceChoice, Latents, Made, Palette, Preview, PreviewMap, Progress, Stage};
+pub use crate::pipeline::{
+    BLOCK as PREVIEW_BLOCK, Blueprint, DeviceChoice, DeviceFacts, Latents, Made, Palette, Preview, PreviewMap, Progress, Stage,
+};
 pub use storage::SETTINGS_FILE;
+pub use worker::WorkerBackend;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use std::collections::HashMap;
@@ -96,6 +100,7 @@ pub struct Jobs {
     news: Receiver<Event>,
     tokens: HashMap<JobId, CancelToken>,
     keeping: Option<thread::JoinHandle<()>>,
+    up: Up,
 }
 
 /// Events that wait for the window before a lane waits too.
@@ -123,8 +128,9 @@ impl Jobs {
         let keeping = lane("storage").spawn(move || storage::run(&storage_out, &lane_up))?;
         let lane_up = up.clone();
         lane("pixels").spawn(move || pixels::run(&pixels_out, &lane_up))?;
-        lane("dialogs").spawn(move || dialogs::run(&dialogs_out, &up))?;
-        Ok(Self { compute, storage, pixels, dialogs, events, news, tokens: HashMap::new(), keeping: Some(keeping) })
+        let lane_up = up.clone();
+        lane("dialogs").spawn(move || dialogs::run(&dialogs_out, &lane_up))?;
+        Ok(Self { compute, storage, pixels, dialogs, events, news, tokens: HashMap::new(), keeping: Some(keeping), up })
     }
 
     /// Hands a command to its lane.
@@ -144,6 +150,14 @@ impl Jobs {
             Command::FinishEarly(id) => {
                 if let Some(token) = self.tokens.get(&id) {
                     token.finish_early();
+                }
+            }
+            Command::ListDevices => {
+                // A driver may take its time, and no lane is to wait for it.
+                let up = self.up.clone();
+                let asking = thread::Builder::new().name("devices".to_owned()).spawn(move || up.send(Event::Devices(worker::devices())));
+                if let Err(error) = asking {
+                    tracing::warn!("devices cannot be listed: {error}");
                 }
             }
             Command::AskOpen | Command::AskSave { .. } | Command::AskFolder | Command::AskOpenMask | Command::AskSaveMask => {

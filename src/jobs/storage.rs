@@ -78,6 +78,7 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
         Command::Submit(_)
         | Command::Cancel(_)
         | Command::FinishEarly(_)
+        | Command::ListDevices
         | Command::AskOpen
         | Command::AskSave { .. }
         | Command::AskFolder

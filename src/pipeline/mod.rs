@@ -10,6 +10,8 @@ mod condition;
 mod decode;
 mod denoise;
 mod device;
+mod devices;
+mod driver;
 mod dump;
 mod engine;
 pub mod load;
@@ -25,6 +27,7 @@ mod watch;
 
 pub use blueprint::codes;
 pub use device::{DeviceChoice, DtypeChoice, name as device_name};
+pub use devices::{DeviceFacts, cpu, devices};
 pub use dump::Dump;
 pub use engine::{Engine, Residency, Settings};
 pub use palette::Palette;
