@@ -450,3 +450,159 @@ impl Blobs {
         Ok(Place { seen: ContextBox { left, top, width, height }, placing })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::ModelId;
+    use proptest::prelude::*;
+
+    fn latents() -> impl Strategy<Value = Latents> {
+        (1usize..4, 1usize..4, 1usize..4).prop_flat_map(|(channels, height, width)| {
+            // Every pattern of bits, those that are no numbers too.
+            let values = prop::collection::vec(any::<u32>().prop_map(f32::from_bits), channels * height * width);
+            values.prop_map(move |values| Latents { channels, height, width, values })
+        })
+    }
+
+    fn picture() -> impl Strategy<Value = Picture> {
+        (1u32..6, 1u32..6, any::<bool>(), any::<u64>()).prop_map(|(width, height, deep, seed)| {
+            let sample = |i: u32| seed.wrapping_mul(u64::from(i) * 2 + 1).to_le_bytes();
+            let count = 4 * width * height;
+            let pixels = if deep {
+                Pixels::Rgba16((0..count).map(|i| u16::from_le_bytes([sample(i)[3], sample(i)[4]])).collect())
+            } else {
+                Pixels::Rgba8((0..count).map(|i| sample(i)[3]).collect())
+            };
+            Picture::new(width, height, pixels).unwrap()
+        })
+    }
+
+    fn place() -> impl Strategy<Value = Place> {
+        let sides = (any::<i64>(), any::<i64>(), any::<u32>(), any::<u32>());
+        (sides, 0u8..3, any::<u64>(), 0f32..1.0).prop_map(|((left, top, width, height), kind, seed, share)| {
+            let placing = match kind {
+                0 => Placing::Whole,
+                1 => Placing::Change { reach: share },
+                _ => {
+                    let mut mask = Mask::new(300, 7).unwrap();
+                    let part = Rect { left: (seed % 290) as u32, top: 2, width: (seed % 11) as u32, height: 3 };
+                    let bytes: Vec<u8> = (0..part.width * part.height).map(|i| (seed >> (i % 50)) as u8).collect();
+                    if !part.is_empty() {
+                        mask.write(part, &bytes).unwrap();
+                    }
+                    Placing::Selection { mask, blend: Blend { feather: seed as u32, matching: share } }
+                }
+            };
+            Place { seen: ContextBox { left, top, width, height }, placing }
+        })
+    }
+
+    fn recipe() -> impl Strategy<Value = Recipe> {
+        (".{0,40}", any::<u64>(), 0usize..2000, -9f32..9.0, any::<bool>()).prop_map(|(prompt, seed, steps, guidance, nano)| {
+            let model = if nano { ModelId::Nano } else { ModelId::Folder(prompt.clone().into()) };
+            Recipe { seed, steps, guidance, finish_seed: nano.then_some(seed ^ 1), ..Recipe::new(model, prompt) }
+        })
+    }
+
+    fn bits(path: &[Latents]) -> Vec<(Sides, Vec<u32>)> {
+        path.iter().map(|l| ([l.channels, l.height, l.width], l.values.iter().map(|v| v.to_bits()).collect())).collect()
+    }
+
+    fn through(frame: &Frame) -> Frame {
+        let mut bytes = Vec::new();
+        frame.write(&mut bytes).unwrap();
+        Frame::read(&mut &bytes[..]).unwrap().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn an_order_arrives_as_it_was_sent(
+            recipe in recipe(),
+            reference in prop::option::of(picture()),
+            place in prop::option::of(place()),
+            tokens in prop::option::of(prop::collection::vec(any::<u32>(), 0..9)),
+            path in prop::collection::vec(latents(), 0..4),
+            (number, variations, step_down, previews) in (any::<u64>(), 1usize..17, any::<u32>(), any::<bool>()),
+        ) {
+            let job = Job { id: JobId(number ^ 5), recipe, reference, place, variations, tokens, path, device: DeviceChoice::Cuda };
+            let frame = Down::Job(Box::new(Order { number, step_down, previews, job: job.clone() })).to_frame().unwrap();
+            let Down::Job(order) = Down::from_frame(through(&frame)).unwrap() else { panic!("no order") };
+            prop_assert_eq!((order.number, order.step_down, order.previews), (number, step_down, previews));
+            let there = order.job;
+            prop_assert_eq!(bits(&there.path), bits(&job.path));
+            prop_assert_eq!((there.id, there.recipe, there.tokens, there.variations), (job.id, job.recipe, job.tokens, job.variations));
+            prop_assert_eq!((there.reference, there.place, there.device), (job.reference, job.place, job.device));
+        }
+
+        #[test]
+        fn what_is_made_arrives_as_it_was_sent(
+            recipe in recipe(),
+            picture in picture(),
+            reconstruction in prop::option::of(picture()),
+            tokens in prop::collection::vec(any::<u32>(), 0..9),
+            path in prop::collection::vec(latents(), 0..4),
+        ) {
+            let made = Made { picture, recipe, tokens, path, reconstruction };
+            let frame = Up::News(9, News::Made(Box::new(made.clone()))).to_frame().unwrap();
+            let Up::News(9, News::Made(there)) = Up::from_frame(through(&frame)).unwrap() else { panic!("nothing made") };
+            prop_assert_eq!(bits(&there.path), bits(&made.path));
+            prop_assert_eq!((there.picture, there.reconstruction), (made.picture, made.reconstruction));
+            prop_assert_eq!((there.recipe, there.tokens), (made.recipe, made.tokens));
+        }
+
+        /// Whatever a broken end sends is an error or a message, and nothing else happens.
+        #[test]
+        fn what_is_garbled_is_refused_or_understood(
+            made in (recipe(), picture(), latents()),
+            (at, to, cut) in (any::<prop::sample::Index>(), any::<u8>(), any::<prop::sample::Index>()),
+        ) {
+            let (recipe, picture, latents) = made;
+            let job = Job {
+                id: JobId(1), recipe: recipe.clone(), reference: Some(picture.clone()), place: None, variations: 1,
+                tokens: Some(vec![1]), path: vec![latents.clone()], device: DeviceChoice::Auto,
+            };
+            let made = Made { picture, recipe, tokens: vec![2], path: vec![latents], reconstruction: None };
+            for frame in [
+                Down::Job(Box::new(Order { number: 1, step_down: 0, previews: true, job })).to_frame().unwrap(),
+                Up::News(1, News::Made(Box::new(made))).to_frame().unwrap(),
+            ] {
+                let mut garbled = frame.clone();
+                let byte = at.index(garbled.head.len());
+                garbled.head[byte] = to;
+                let _ = (Down::from_frame(garbled.clone()), Up::from_frame(garbled));
+                let mut short = frame.clone();
+                let last = short.blobs.len() - 1;
+                short.blobs.truncate(cut.index(last + 1));
+                prop_assert!(Down::from_frame(short.clone()).is_err() && Up::from_frame(short).is_err());
+                let mut long = frame;
+                long.blobs.push(vec![]);
+                prop_assert!(Down::from_frame(long.clone()).is_err() && Up::from_frame(long).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn small_news_arrive() {
+        let progress = Progress { stage: Stage::Denoise, done: 3, total: 9, seconds: 1.5, variation: (1, 2) };
+        let latents = Latents { channels: 1, height: 1, width: 2, values: vec![0.5, -1.0] };
+        let blueprint = Blueprint { tokens: vec![vec![Some(3), None], vec![]], total: 5 };
+        for news in [
+            News::Progress(progress),
+            News::Palette(Palette(vec![[1, 2, 3], [4, 5, 6]])),
+            News::Blueprint(blueprint),
+            News::Map(PreviewMap { channels: 1, weights: vec![0.25; 96] }),
+            News::Preview { step: 2, steps: 7, latents: latents.clone() },
+            News::Tokens { variation: 3, tokens: vec![7, 8] },
+            News::Latents { variation: 1, step: 4, early: true, latents },
+            News::Notice("“so”".to_owned()),
+            News::Done { seconds: vec![(Stage::Load, 0.5)], device: "CPU".to_owned() },
+            News::Cancelled,
+            News::Failed { why: "because".to_owned(), out_of_memory: true },
+        ] {
+            let up = Up::News(4, news);
+            let there = Up::from_frame(through(&up.to_frame().unwrap())).unwrap();
+            assert_eq!(format!("{there:?}"), format!("{up:?}"));
+        }
+    }
+}
