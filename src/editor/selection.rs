@@ -226,10 +226,7 @@ impl Editor {
             Select::Size(_) | Select::Hardness(_) => {}
             Select::Amount(amount) => self.selection.amount = amount.clamp(1, 500),
             Select::Press(at, how) => self.press(at, how),
-            Select::Drag(points) => {
-                let last = points.len().saturating_sub(1);
-                points.into_iter().enumerate().for_each(|(i, at)| self.drag(at, i == last));
-            }
+            Select::Drag(places) => self.drag(&places),
             Select::Release => self.release(commands),
             Select::Abort => {
                 if let Some(Drawing::Stroke { before, .. }) = self.selection.drawing.take() {
@@ -309,28 +306,38 @@ impl Editor {
             Tool::Lasso => Some(Drawing::Lasso { points: vec![point], how }),
         };
         selection.mask = Some(mask);
-        self.drag(at, true);
+        self.drag(&[at]);
     }
 
-    /// The pointer is somewhere else; `now` is false for the places that it came by since the last frame.
-    fn drag(&mut self, at: [f64; 2], now: bool) {
+    /// The pointer is somewhere else: where it came by since the last frame, and where it is.
+    fn drag(&mut self, places: &[[f64; 2]]) {
         let (diameter, hardness) = (self.brush_diameter(), self.selection.hardness);
-        let point = at.map(|v| v as f32);
+        let points = places.iter().map(|at| at.map(|v| v as f32));
         match (&mut self.selection.drawing, &mut self.selection.mask) {
             (Some(Drawing::Stroke { last, pen, .. }), Some(mask)) => {
-                // Each segment costs all of the brush, and a mouse may tell of a thousand places a second.
-                if !now && (point[0] - last[0]).hypot(point[1] - last[1]) < diameter / 16.0 {
-                    return;
+                let mut way = vec![*last];
+                for (i, point) in points.enumerate() {
+                    // A mouse may tell of a thousand places a second, which a wide brush does not show.
+                    let from = way[way.len() - 1];
+                    if i + 1 == places.len() || (point[0] - from[0]).hypot(point[1] - from[1]) >= diameter / 16.0 {
+                        way.push(point);
+                    }
                 }
-                let dirty = mask.stroke(*last, point, Brush { diameter, hardness, mode: *pen });
-                *last = point;
+                let dirty = mask.stroke_along(&way, Brush { diameter, hardness, mode: *pen });
+                *last = way[way.len() - 1];
                 if *pen == Pen::Add && !dirty.is_empty() {
                     // Exact again when the stroke ends.
                     self.selection.bounds = Some(self.selection.bounds.unwrap_or_default().union(dirty));
                 }
             }
-            (Some(Drawing::Rectangle { to, .. }), _) => *to = at,
-            (Some(Drawing::Lasso { points, .. }), _) if points.last() != Some(&point) => points.push(point),
+            (Some(Drawing::Rectangle { to, .. }), _) => *to = places.last().copied().unwrap_or(*to),
+            (Some(Drawing::Lasso { points: outline, .. }), _) => {
+                points.for_each(|point| {
+                    if outline.last() != Some(&point) {
+                        outline.push(point);
+                    }
+                });
+            }
             _ => {}
         }
     }

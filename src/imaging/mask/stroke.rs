@@ -14,26 +14,32 @@ pub struct Brush {
 }
 
 impl Mask {
-    /// Draws one segment of a stroke and returns the rectangle that may have changed. `from` and `to` are in pixels of the
-    /// picture, a pixel's middle at one half; they may lie outside. A dot is a segment from a point to itself.
+    /// Draws one segment of a stroke: [`Mask::stroke_along`] two places. A dot is a segment from a point to itself.
     pub fn stroke(&mut self, from: [f32; 2], to: [f32; 2], brush: Brush) -> Rect {
+        self.stroke_along(&[from, to], brush)
+    }
+
+    /// Draws a part of a stroke along places and returns the rectangle that may have changed. Places are in pixels of the
+    /// picture, a pixel's middle at one half; they may lie outside. One place alone is nothing yet.
+    pub fn stroke_along(&mut self, places: &[[f32; 2]], brush: Brush) -> Rect {
         // Far beyond any picture 32 bits would not do.
-        let [from, to] = [from, to].map(|point| point.map(|v| f64::from(v).clamp(-1e6, 1e6)));
-        if from.iter().chain(&to).any(|v| v.is_nan()) {
+        let places: Vec<[f64; 2]> = places.iter().map(|place| place.map(|v| f64::from(v).clamp(-1e6, 1e6))).collect();
+        if places.len() < 2 || places.iter().flatten().any(|v| v.is_nan()) {
             return Rect::default();
         }
-        let segment = Segment::new(from, to, brush);
-        let reach = |axis: usize, sign: f64| (sign * from[axis]).max(sign * to[axis]) * sign + sign * segment.outer;
-        let rect = self.covered(reach(0, -1.0), reach(1, -1.0), reach(0, 1.0), reach(1, 1.0));
+        let nib = Nib::new(brush);
+        let segments: Vec<Segment> = places.windows(2).map(|pair| Segment::new(pair[0], pair[1])).collect();
+        let end = |axis: usize, sign: f64| sign * (places.iter().map(|p| sign * p[axis]).fold(f64::MIN, f64::max) + nib.outer);
+        let rect = self.covered(end(0, -1.0), end(1, -1.0), end(0, 1.0), end(1, 1.0));
         for i in self.touched(rect) {
             if matches!(self.tiles[i], Tile::Even(value) if value == brush.mode.most()) {
                 continue; // more than this cannot be done to it
             }
             let part = self.tile_rect(i);
-            match segment.covers(part, from) {
+            match Cover::of(part, segments.iter(), &nib) {
                 Cover::All => self.tiles[i] = Tile::Even(brush.mode.most()),
                 Cover::None => {}
-                Cover::Some => self.stroke_blocks(part.intersection(rect), &segment, from, brush.mode),
+                Cover::Some(near) => self.stroke_blocks(part.intersection(rect), &near, &nib, brush.mode),
             }
         }
         self.tidy(rect);
@@ -41,17 +47,17 @@ impl Mask {
     }
 
     /// Draws on a part of one tile, of which most is often wholly inside or outside.
-    fn stroke_blocks(&mut self, part: Rect, segment: &Segment, from: [f64; 2], mode: Mode) {
+    fn stroke_blocks(&mut self, part: Rect, segments: &[&Segment], nib: &Nib, mode: Mode) {
         let steps = |start: u32, length: u32| (start - start % BLOCK..start + length).step_by(BLOCK as usize);
         for (left, top) in steps(part.top, part.height).flat_map(|top| steps(part.left, part.width).map(move |left| (left, top))) {
             let block = Rect { left, top, width: BLOCK, height: BLOCK }.intersection(part);
-            match segment.covers(block, from) {
+            match Cover::of(block, segments.iter().copied(), nib) {
                 Cover::All => self.change(block, |_, _, row| row.fill(mode.most())),
                 Cover::None => {}
-                Cover::Some => self.change(block, |x, y, row| {
+                Cover::Some(near) => self.change(block, |x, y, row| {
                     // Behind the brush all is covered already.
                     if *row != [mode.most(); BLOCK as usize][..row.len()] {
-                        segment.fine.draw((f64::from(x) + 0.5 - from[0]) as f32, (f64::from(y) + 0.5 - from[1]) as f32, row, mode);
+                        nib.draw([f64::from(x) + 0.5, f64::from(y) + 0.5], &near, row, mode);
                     }
                 }),
             }
@@ -60,115 +66,133 @@ impl Mask {
 }
 
 /// Side of the blocks in a tile, in pixels.
-const BLOCK: u32 = 64;
-
-/// How much of a part is covered.
-enum Cover {
-    All,
-    Some,
-    None,
-}
+const BLOCK: u32 = 32;
 
 /// How much nearer, in pixels, something must be to be known without its pixels, which are computed in 32 bits.
 const SLACK: f64 = 1.0;
 
-/// A segment of a stroke. Places are seen from its own beginning.
+/// How much of a part is covered.
+enum Cover<'a> {
+    All,
+    /// By these; the others are everywhere farther away than one of them.
+    Some(Vec<&'a Segment>),
+    None,
+}
+
+impl<'a> Cover<'a> {
+    /// How much of a part of the picture segments cover. What is near a segment is convex: a part whose corners are is so
+    /// with all that is in it.
+    fn of(part: Rect, segments: impl Iterator<Item = &'a Segment>, nib: &Nib) -> Self {
+        let (x, y) = (f64::from(part.left), f64::from(part.top));
+        let (w, h) = (f64::from(part.width), f64::from(part.height));
+        let radius = w.hypot(h) / 2.0;
+        let away: Vec<(&Segment, f64)> = segments.map(|s| (s, s.away(x + w / 2.0, y + h / 2.0))).collect();
+        let nearest = away.iter().map(|(_, away)| *away).fold(f64::MAX, f64::min);
+        if nearest > nib.outer + radius {
+            return Self::None;
+        }
+        let corners = [(x, y), (x + w, y), (x, y + h), (x + w, y + h)];
+        let holds = |s: &Segment| corners.iter().all(|(x, y)| s.away(*x, *y) < nib.core - SLACK);
+        if away.iter().any(|(s, away)| *away < nib.core && holds(s)) {
+            return Self::All;
+        }
+        let farthest = (nearest + 2.0 * radius + SLACK).min(nib.outer + radius);
+        Self::Some(away.into_iter().filter(|(_, away)| *away <= farthest).map(|(s, _)| s).collect())
+    }
+}
+
+/// A segment of a stroke.
 struct Segment {
+    from: [f64; 2],
     by: [f64; 2],
     length2: f64,
+}
+
+impl Segment {
+    fn new(from: [f64; 2], to: [f64; 2]) -> Self {
+        let by = [to[0] - from[0], to[1] - from[1]];
+        Self { from, by, length2: by[0] * by[0] + by[1] * by[1] }
+    }
+
+    /// The distance of a place.
+    fn away(&self, x: f64, y: f64) -> f64 {
+        let ([dx, dy], x, y) = (self.by, x - self.from[0], y - self.from[1]);
+        let along = if self.length2 > 0.0 { ((x * dx + y * dy) / self.length2).clamp(0.0, 1.0) } else { 0.0 };
+        (x - along * dx).hypot(y - along * dy)
+    }
+}
+
+/// What the brush leaves at a distance from its way.
+struct Nib {
     /// Nothing is covered from this distance on.
     outer: f64,
     /// Up to this distance all is covered; negative where nothing is wholly.
     core: f64,
-    fine: Fine,
+    /// One over the width of the edge.
+    per_width: f64,
 }
 
-/// The same for the loop over pixels.
-struct Fine {
-    by: [f32; 2],
-    per_length2: f32,
-    outer: f32,
-    per_width: f32,
-}
-
-impl Segment {
-    fn new(from: [f64; 2], to: [f64; 2], brush: Brush) -> Self {
+impl Nib {
+    fn new(brush: Brush) -> Self {
         let radius = f64::from(brush.diameter.clamp(1.0, 20_000.0)) / 2.0;
         let soft = (radius * (1.0 - f64::from(brush.hardness.clamp(0.0, 1.0)))).max(0.5);
         // Coverage is one half where the disc ends, if the edge is one pixel wide; else it ends at the disc's edge.
         let outer = radius + (1.0 - soft).max(0.0);
         let core = radius - soft;
-        let by = [to[0] - from[0], to[1] - from[1]];
-        let length2 = by[0] * by[0] + by[1] * by[1];
-        let fine = Fine {
-            by: by.map(|v| v as f32),
-            per_length2: if length2 > 0.0 { (1.0 / length2) as f32 } else { 0.0 },
-            outer: outer as f32,
-            per_width: (1.0 / (outer - core.max(0.0))) as f32,
-        };
-        Self { by, length2, outer, core, fine }
+        Self { outer, core, per_width: 1.0 / (outer - core.max(0.0)) }
     }
 
-    /// The distance of a place.
-    fn away(&self, x: f64, y: f64) -> f64 {
-        let [dx, dy] = self.by;
-        let along = if self.length2 > 0.0 { ((x * dx + y * dy) / self.length2).clamp(0.0, 1.0) } else { 0.0 };
-        (x - along * dx).hypot(y - along * dy)
-    }
-
-    /// How much of a part of the picture it covers, where it begins at `from`. What is near a segment is convex: a part whose
-    /// corners are is so with all that is in it.
-    fn covers(&self, part: Rect, from: [f64; 2]) -> Cover {
-        let (x, y) = (f64::from(part.left) - from[0], f64::from(part.top) - from[1]);
-        let (w, h) = (f64::from(part.width), f64::from(part.height));
-        if self.away(x + w / 2.0, y + h / 2.0) > self.outer + w.hypot(h) / 2.0 {
-            return Cover::None;
-        }
-        let corners = [(x, y), (x + w, y), (x, y + h), (x + w, y + h)];
-        if corners.iter().all(|(x, y)| self.away(*x, *y) < self.core - SLACK) { Cover::All } else { Cover::Some }
-    }
-}
-
-impl Fine {
-    /// Draws pixels beside each other. One root a pixel and no branch, so that the compiler makes vectors of it; they are
-    /// twice as wide on a processor that has them so.
-    fn draw(&self, x: f32, y: f32, row: &mut [u8], mode: Mode) {
-        struct Loop<'a>(&'a Fine, [f32; 2], &'a mut [u8], Mode);
+    /// Draws pixels beside each other, at most a block's; `at` is the middle of the first one. Distances to all segments
+    /// first, then one root a pixel and no branch, so that the compiler makes vectors of it; they are twice as wide on a
+    /// processor that has them so.
+    fn draw(&self, at: [f64; 2], segments: &[&Segment], row: &mut [u8], mode: Mode) {
+        struct Loop<'a>(&'a Nib, [f64; 2], &'a [&'a Segment], &'a mut [u8], Mode);
         impl pulp::NullaryFnOnce for Loop<'_> {
             type Output = ();
 
+            // Plain loops: a closure would be a function of its own, compiled for every processor.
             #[inline(always)]
             fn call(self) {
-                let Self(fine, [x, y], row, mode) = self;
-                // Plain loops: a closure would be a function of its own, compiled for every processor.
+                let Self(nib, at, segments, row, mode) = self;
+                // Squares of distances. A block's row is narrower at the picture's edge; what is beyond is not used.
+                let mut away2 = [f32::MAX; BLOCK as usize];
+                for segment in segments {
+                    let [x, y] = [(at[0] - segment.from[0]) as f32, (at[1] - segment.from[1]) as f32];
+                    let [dx, dy] = segment.by.map(|v| v as f32);
+                    let per_length2 = if segment.length2 > 0.0 { (1.0 / segment.length2) as f32 } else { 0.0 };
+                    for (i, nearest) in away2.iter_mut().enumerate() {
+                        let x = x + i as i32 as f32;
+                        let along = ((x * dx + y * dy) * per_length2).clamp(0.0, 1.0);
+                        let (away_x, away_y) = (x - along * dx, y - along * dy);
+                        *nearest = nearest.min(away_x * away_x + away_y * away_y);
+                    }
+                }
+                let (outer, per_width) = (nib.outer as f32, nib.per_width as f32);
                 match mode {
                     Mode::Add => {
-                        for (i, old) in row.iter_mut().enumerate() {
-                            *old = (*old).max(fine.coverage(x + i as i32 as f32, y));
+                        for (old, away2) in row.iter_mut().zip(away2) {
+                            *old = (*old).max(coverage(away2, outer, per_width));
                         }
                     }
                     Mode::Erase => {
-                        for (i, old) in row.iter_mut().enumerate() {
-                            *old = (*old).min(255 - fine.coverage(x + i as i32 as f32, y));
+                        for (old, away2) in row.iter_mut().zip(away2) {
+                            *old = (*old).min(255 - coverage(away2, outer, per_width));
                         }
                     }
                 }
             }
         }
-        pulp::Arch::new().dispatch(Loop(self, [x, y], row, mode));
+        pulp::Arch::new().dispatch(Loop(self, at, segments, row, mode));
     }
+}
 
-    /// How far a pixel is covered.
-    #[inline(always)]
-    fn coverage(&self, x: f32, y: f32) -> u8 {
-        // At this size a number's last bit counts ones, so that adding rounds; a cast would be done one by one.
-        const ONES: f32 = 8_388_608.0;
-        let [dx, dy] = self.by;
-        let along = ((x * dx + y * dy) * self.per_length2).clamp(0.0, 1.0);
-        let (away_x, away_y) = (x - along * dx, y - along * dy);
-        let t = ((self.outer - (away_x * away_x + away_y * away_y).sqrt()) * self.per_width).clamp(0.0, 1.0);
-        (t * t * (3.0 - 2.0 * t) * 255.0 + ONES).to_bits() as u8
-    }
+/// How far a pixel is covered at a distance, given its square.
+#[inline(always)]
+fn coverage(away2: f32, outer: f32, per_width: f32) -> u8 {
+    // At this size a number's last bit counts ones, so that adding rounds; a cast would be done one by one.
+    const ONES: f32 = 8_388_608.0;
+    let t = ((outer - away2.sqrt()) * per_width).clamp(0.0, 1.0);
+    (t * t * (3.0 - 2.0 * t) * 255.0 + ONES).to_bits() as u8
 }
 
 #[cfg(test)]
@@ -223,6 +247,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// The plain twin of drawing along many places at once.
+    #[test]
+    fn a_way_is_the_sum_of_its_segments() {
+        let way: Vec<[f32; 2]> =
+            (0..23).map(|i| i as f32 / 3.0).map(|t| [500.0 + 60.0 * t * t.cos(), 420.0 + 55.0 * t * t.sin()]).collect();
+        for (diameter, hardness) in [(3.0, 1.0), (40.0, 0.3), (400.0, 0.8), (900.0, 0.0)] {
+            for mode in [Mode::Add, Mode::Erase] {
+                let brush = brush(diameter, hardness, mode);
+                let mut at_once = Mask::new(1000, 900).unwrap();
+                at_once.fill(if mode == Mode::Add { 0 } else { 255 });
+                let mut one_by_one = at_once.clone();
+                let dirty = at_once.stroke_along(&way, brush);
+                let all = way.windows(2).fold(Rect::default(), |all, pair| all.union(one_by_one.stroke(pair[0], pair[1], brush)));
+                assert_eq!(dirty, all);
+                let bytes = [&at_once, &one_by_one].map(|mask| mask.read(mask.whole()));
+                assert!(bytes[0] == bytes[1], "{brush:?}");
+            }
+        }
+        assert!(Mask::new(9, 9).unwrap().stroke_along(&way[..1], brush(5.0, 1.0, Mode::Add)).is_empty());
     }
 
     #[test]
