@@ -10,7 +10,7 @@ mod orphans;
 use pentimento::document::Placing;
 use pentimento::imaging::{Blend, ContextBox, Mask, Mode, Picture, Rect};
 use pentimento::jobs::{Backend, Command, DeviceChoice, Ending, EngineBackend, Event, Job, JobId, Jobs, Place, Shape, WorkerBackend};
-use pentimento::pipeline::{Made, Observer, Outcome};
+use pentimento::pipeline::{Made, Observer, Outcome, Progress, Stage};
 use pentimento::recipe::{ModelId, Recipe, Sampling};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -197,21 +197,29 @@ fn without_a_worker_the_model_runs_here() {
     }
 }
 
+/// Kills the worker as soon as it has begun.
+#[derive(Default)]
+struct Killer(usize);
+
+impl Observer for Killer {
+    fn progress(&mut self, progress: &Progress) {
+        // What it still told before it died comes behind.
+        if (progress.stage, progress.done) == (Stage::Load, 0) {
+            self.0 += 1;
+            workers_of(std::process::id()).into_iter().for_each(|pid| signal(pid, libc::SIGKILL));
+        }
+    }
+}
+
 #[test]
 fn one_that_dies_again_and_again_is_given_up() {
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let job = jobs()[0].clone();
-    let running = std::thread::spawn(move || WorkerBackend::with_program(program()).run(&job, &mut ()));
-    // None gets as far as a blueprint: loading the model takes longer.
-    while !running.is_finished() {
-        workers_of(std::process::id()).into_iter().for_each(|pid| signal(pid, libc::SIGKILL));
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    // It dies before its hello, which leaves the job to this process, or behind it.
-    match running.join().unwrap() {
-        Ok(outcome) => assert_eq!(made(outcome).len(), 1),
-        Err(failure) => assert!(failure.why.contains("broke off 3 times") && failure.out_of_memory, "{failure:?}"),
-    }
+    let (mut backend, mut killer) = (WorkerBackend::with_program(program()), Killer::default());
+    let failure = backend.run(&jobs()[0], &mut killer).unwrap_err();
+    assert!(failure.why.contains("broke off 3 times") && failure.out_of_memory, "{failure:?}");
+    assert!(killer.0 >= 3);
+    // The next job has a worker again.
+    assert_eq!(made(backend.run(&jobs()[0], &mut ()).unwrap()).len(), 1);
 }
 
 /// A bench with a window's end of the lanes.
