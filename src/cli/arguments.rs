@@ -1,7 +1,7 @@
 //! The arguments.
 
 use crate::document::USUAL_REACH;
-use crate::pipeline::{DeviceChoice, DtypeChoice, Residency};
+use crate::pipeline::{DeviceChoice, DtypeChoice, PlanChoice, Residency};
 use crate::recipe::{ModelId, NullAr, NullVae, Recipe, Sampling, Size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -43,6 +43,29 @@ pub enum Command {
     /// Compute for the window, which speaks by stdin and stdout
     #[command(hide = true)]
     Worker,
+    /// Tell how a run would use memory, without running it
+    Plan {
+        /// `nano` or a model folder
+        #[arg(long, default_value = "nano", value_name = "nano|FOLDER")]
+        model: String,
+        /// In pixels; the model's own if left out
+        #[arg(long, value_name = "WxH", value_parser = size)]
+        size: Option<Size>,
+        /// For an edit instead of a new picture
+        #[arg(long)]
+        edit: bool,
+        /// Pictures to make at once
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        variations: usize,
+        /// What computes
+        #[arg(long, value_enum, default_value_t = Device::Auto)]
+        device: Device,
+        #[command(flatten)]
+        memory: Memory,
+        /// JSON on stdout
+        #[arg(long)]
+        json: bool,
+    },
     /// Tell what a model is: parts, sizes, types, what is missing, the memory it needs
     Inspect {
         /// A model folder, or `nano`
@@ -71,6 +94,50 @@ pub struct How {
     /// Write the model's own picture, at its own size
     #[arg(long)]
     pub raw: bool,
+}
+
+/// How memory is used.
+#[derive(Args, Debug)]
+pub struct Memory {
+    /// The most memory to use, such as 4GiB or 900MiB; if left out, what is free but for a reserve
+    #[arg(long = "memory", value_name = "SIZE", value_parser = bytes)]
+    pub limit: Option<u64>,
+    /// Load each part when it is needed and let it go, for little memory
+    #[arg(long, conflicts_with = "layer_by_layer")]
+    pub stage_by_stage: bool,
+    /// Load each layer when it is needed and let it go, for the least memory
+    #[arg(long)]
+    pub layer_by_layer: bool,
+}
+
+impl Memory {
+    pub fn choice(&self) -> PlanChoice {
+        match (self.stage_by_stage, self.layer_by_layer) {
+            (true, _) => PlanChoice::Fixed(Residency::StageByStage),
+            (_, true) => PlanChoice::Fixed(Residency::LayerByLayer),
+            _ => PlanChoice::Auto,
+        }
+    }
+}
+
+/// `4GiB`, `900MiB` or `1500MB`.
+fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..digits].parse().map_err(|_| "a number and a unit, such as 4GiB".to_owned())?;
+    let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "gib" | "g" => 2f64.powi(30),
+        "mib" | "m" => 2f64.powi(20),
+        "gb" => 1e9,
+        "mb" => 1e6,
+        _ => return Err("its unit is GiB, MiB, GB or MB".to_owned()),
+    };
+    Ok((number * unit) as u64)
+}
+
+/// `1024x768`.
+fn size(text: &str) -> Result<Size, String> {
+    let sides = text.split_once('x').and_then(|(w, h)| Some(Size { width: w.parse().ok()?, height: h.parse().ok()? }));
+    sides.ok_or_else(|| "two sides in pixels, such as 1024x768".to_owned())
 }
 
 /// What `generate` and `edit` have in common.
@@ -150,9 +217,8 @@ pub struct Common {
     /// Progress and result as JSON lines on stdout
     #[arg(long)]
     pub json: bool,
-    /// Load each part when it is needed and let it go, for little memory
-    #[arg(long)]
-    pub stage_by_stage: bool,
+    #[command(flatten)]
+    pub memory: Memory,
     /// Compute everything the long way, as the reference does
     #[arg(long, hide = true)]
     pub plain: bool,
@@ -221,10 +287,6 @@ impl Common {
             },
             ..Recipe::new(self.model(), self.prompt.as_str())
         }
-    }
-
-    pub fn residency(&self) -> Residency {
-        if self.stage_by_stage { Residency::StageByStage } else { Residency::Auto }
     }
 }
 

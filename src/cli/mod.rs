@@ -3,6 +3,7 @@
 mod arguments;
 mod devices;
 mod inspect;
+mod plan;
 mod report;
 
 pub use arguments::{Arguments, Command};
@@ -29,6 +30,10 @@ pub fn run(command: Command) -> ExitCode {
         Command::Devices { json } => (json, devices::list(json).map(|()| ExitCode::SUCCESS)),
         // A room of its own, which this one may not use.
         Command::Worker => return no_window(),
+        Command::Plan { model, size, edit, variations, device, memory, json } => {
+            let asked = plan::Asked { model: &model, size, edits: edit, variations, device: device.into() };
+            (json, plan::plan(&asked, &memory, json).map(|()| ExitCode::SUCCESS))
+        }
         Command::Inspect { folder, json } => (json, inspect::inspect(&folder, json).map(|()| ExitCode::SUCCESS)),
     };
     result.unwrap_or_else(|error| {
@@ -71,8 +76,14 @@ fn make(common: &Common, edit: Option<(&Path, &How)>) -> Result<ExitCode> {
     request.tokens = common.tokens.as_deref().map(read_tokens).transpose()?;
     request.noise = common.noise.as_deref().map(read_noise).transpose()?;
 
-    let settings =
-        Settings { device: common.device.into(), dtype: common.dtype.into(), residency: common.residency(), cache: places::cache() };
+    let settings = Settings {
+        device: common.device.into(),
+        dtype: common.dtype.into(),
+        plan: common.memory.choice(),
+        memory: common.memory.limit,
+        cache: places::cache(),
+        ..Settings::default()
+    };
     let mut engine = Engine::open(&common.model(), &settings)?;
     let place = source.as_ref().zip(placing);
     let seen = place.as_ref().map(|(source, placing)| {

@@ -1,7 +1,7 @@
 //! What a run tells on the way: a bar on stderr, or JSON lines on stdout.
 
 use crate::imaging::Picture;
-use crate::pipeline::{Blueprint, Dump, Engine, Made, Observer, Preview, Progress, Stage, device_name, memory};
+use crate::pipeline::{Blueprint, Dump, Engine, Made, Observer, Plan, Preview, Progress, Stage, device_name, memory};
 use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -97,6 +97,14 @@ impl Reporter {
 }
 
 impl Observer for Reporter {
+    fn plan(&mut self, plan: &Plan) {
+        if self.json {
+            println!("{}", json!({"event": "plan", "words": plan.words(), "plan": plan}));
+        } else if plan.is_step_down {
+            eprintln!("{}.", plan.words());
+        }
+    }
+
     fn progress(&mut self, progress: &Progress) {
         if self.json {
             println!(

@@ -15,6 +15,12 @@ impl Editor {
         match event {
             Event::Started { .. } => {}
             Event::Notice { text, .. } => self.say(NoticeKind::Done, &text),
+            Event::Plan { plan, is_step_down, .. } => {
+                if is_step_down {
+                    self.say(NoticeKind::Done, &format!("{plan}."));
+                }
+                self.plan = Some(plan);
+            }
             Event::Progress { id, progress } => self.with_run(id, |run| run.progress = Some(progress)),
             Event::Palette { id, palette } => self.with_run(id, |run| run.palette = Some(palette)),
             Event::Blueprint { id, blueprint } => self.with_run(id, |run| run.blueprint = Some(blueprint)),

@@ -149,6 +149,8 @@ pub struct Editor {
     pub device: Option<String>,
     /// What the machine can compute with; `None` until it was asked for.
     pub devices: Option<Vec<DeviceFacts>>,
+    /// How the last job used memory, as a sentence.
+    pub plan: Option<String>,
     pub past: Option<(ModelId, Mode, Past)>,
     pub project: ProjectFacts,
     /// Whether files can be dropped onto the window.
@@ -221,6 +223,7 @@ impl Editor {
             compare: None,
             device: None,
             devices: None,
+            plan: None,
             past: None,
             can_drop: true,
             slow_screen: None,

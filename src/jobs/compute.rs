@@ -4,7 +4,7 @@ use super::{CancelToken, Ending, Event, Job, Place, Up, lower_priority, now, sto
 use crate::document::{LocalEdit, Placing};
 use crate::imaging::{self, Picture};
 use crate::pipeline::{
-    self, Blueprint, Engine, Made, Observer, Outcome, Palette, Preview, Progress, Request, Residency, Settings, device_name,
+    self, Blueprint, Engine, Made, Observer, Outcome, Palette, PlanChoice, Preview, Progress, Request, Residency, Settings, device_name,
 };
 use crate::places;
 use crate::recipe::ModelId;
@@ -69,8 +69,13 @@ impl EngineBackend {
         let wanted = Wanted { model: job.recipe.model.clone(), device: job.device, step_down };
         if self.engine.as_ref().is_none_or(|(has, _)| *has != wanted) {
             self.engine = None; // two models at once are more than most machines can hold
-            let residency = if step_down > 0 { Residency::StageByStage } else { Residency::Auto };
-            let settings = Settings { device: job.device, residency, cache: self.cache.clone(), ..Settings::default() };
+            // Where a worker was killed, one that takes less is next, whatever memory seems to be free.
+            let plan = match step_down {
+                0 => PlanChoice::Auto,
+                1 => PlanChoice::Fixed(Residency::StageByStage),
+                _ => PlanChoice::Fixed(Residency::LayerByLayer),
+            };
+            let settings = Settings { device: job.device, plan, cache: self.cache.clone(), ..Settings::default() };
             let engine = Engine::open(&job.recipe.model, &settings).map_err(failure)?;
             self.engine = Some((wanted, engine));
         }
@@ -168,6 +173,10 @@ impl ToWindow<'_> {
 }
 
 impl Observer for ToWindow<'_> {
+    fn planned(&mut self, words: &str, is_step_down: bool) {
+        self.up.send(Event::Plan { id: self.job.id, plan: words.to_owned(), is_step_down });
+    }
+
     fn progress(&mut self, progress: &Progress) {
         self.up.tell(Event::Progress { id: self.job.id, progress: *progress });
     }

@@ -163,6 +163,12 @@ pub enum Event {
     Started {
         id: JobId,
     },
+    /// How memory is used, as a sentence; `is_step_down` where it was short.
+    Plan {
+        id: JobId,
+        plan: String,
+        is_step_down: bool,
+    },
     Progress {
         id: JobId,
         progress: Progress,

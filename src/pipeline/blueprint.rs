@@ -9,6 +9,7 @@ use crate::pipeline::load::Configs;
 use candle_core::{DType, Device, IndexOp, Tensor};
 
 /// What one picture goes on with.
+#[derive(Clone)]
 pub struct Written {
     /// The new tokens, as ids of the vocabulary.
     pub tokens: Vec<u32>,

@@ -2,7 +2,7 @@
 
 use super::load::Configs;
 use super::watch::Watch;
-use super::{Error, Request, Result, Stage};
+use super::{Error, Result, Stage};
 use crate::imaging::Picture;
 use crate::models::Probe;
 use crate::models::dc_ae::{Decoder, Strips};
@@ -12,20 +12,12 @@ use candle_core::{DType, Tensor};
 ///
 /// # Errors      cancelled, or the device fails
 /// # Source      diffusers 0.34 `AutoencoderDC.decode`, image = clamp(x / 2 + .5, 0, 1) · 255 rounded half to even
-pub fn decode(
-    decoder: &Decoder,
-    configs: &Configs,
-    latents: &Tensor,
-    dtype: DType,
-    request: &Request,
-    watch: &mut Watch,
-) -> Result<Picture> {
+pub fn decode(decoder: &Decoder, configs: &Configs, latents: &Tensor, dtype: DType, strips: Strips, watch: &mut Watch) -> Result<Picture> {
     watch.start(Stage::Decode, 1);
     // Latents of fewer bits, such as a reference's, are scaled as painted ones are.
     let z = (latents.to_dtype(DType::F32)? / configs.vae.scaling_factor)?;
     let z = (z + configs.vae.shift_factor.unwrap_or(0.0))?.to_dtype(dtype)?;
     watch.dump("vae.input", &z)?;
-    let strips = if request.plain { Strips::Whole } else { Strips::DEFAULT };
     let sample = decoder.forward(&z, strips, watch)?.to_dtype(DType::F32)?;
     let (_, channels, h, w) = sample.dims4()?;
     if channels != 3 {

@@ -33,13 +33,12 @@ pub struct Surroundings<'a> {
 
 /// Runs the Euler steps with guidance, the branches without and with the request side by side.
 ///
-/// Returns the latents after every step, those that `request.path` brought along first: the painting goes on behind them.
+/// `path` becomes the latents after every step, `(1, C, h, w)` f32 each. What is in it, or else what `request.path` brought
+/// along, was painted before: the painting goes on behind it. A run that is short of memory has there what is painted.
 /// Where the observer has enough before the end, the last are what was predicted then.
 /// Outside of what is free, the latents are the surroundings' own at each level of noise, (1 - sigma) x0 + sigma noise.
 /// Keys, values and times are computed once; `plain` computes them at every step.
 ///
-/// # Shapes
-/// - returns one `(1, C, h, w)` f32 per step
 /// # Errors      cancelled, or the device fails
 /// # Source      BLIP3o-NEXT `blip3o_qwen_inference.py`, diffusers 0.34 `FlowMatchEulerDiscreteScheduler.step`
 pub fn denoise(
@@ -48,8 +47,9 @@ pub fn denoise(
     inputs: &Inputs,
     map: Option<&Arc<PreviewMap>>,
     request: &Request,
+    path: &mut Vec<Tensor>,
     watch: &mut Watch,
-) -> Result<Vec<Tensor>> {
+) -> Result<()> {
     let Inputs { conditions, noise, reference, surroundings } = *inputs;
     let recipe = &request.recipe;
     let schedule = Schedule::new(recipe.steps, configs.shift);
@@ -76,9 +76,10 @@ pub fn denoise(
     let reference = reference.map(|r| r.to_dtype(dtype)).transpose()?;
     let held = surroundings.map(|s| Held::new(s, noise)).transpose()?;
     let hold = |x: Tensor, sigma: f32| held.as_ref().map_or(Ok(x.clone()), |held| held.hold(&x, sigma));
-    let mut path = Vec::with_capacity(recipe.steps);
-    for latents in &request.path {
-        path.push(latents.to_tensor(noise.device())?);
+    if path.is_empty() {
+        for latents in &request.path {
+            path.push(latents.to_tensor(noise.device())?);
+        }
     }
     // What was painted before without surroundings begins in them now.
     let mut x = hold(path.last().unwrap_or(noise).to_dtype(DType::F32)?, schedule.sigmas[path.len()])?;
@@ -127,7 +128,7 @@ pub fn denoise(
         }
     }
     watch.finish(Stage::Denoise);
-    Ok(path)
+    Ok(())
 }
 
 /// [`Surroundings`] as tensors on the device.

@@ -1,7 +1,7 @@
 //! Which device computes, and in which type.
 
-use super::{Error, Result};
-use candle_core::{DType, Device};
+use super::{Error, Result, Weights};
+use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
 /// What a person asks for.
@@ -55,20 +55,14 @@ pub fn name(device: &Device) -> &'static str {
 }
 
 impl DtypeChoice {
-    /// The type to load weights in, given the values of the model, the type it is stored in and the free memory.
-    pub fn resolve(self, device: &Device, values: u64, stored: DType, available_bytes: u64) -> DType {
+    /// The types that a plan may hold weights in, the fastest first.
+    pub fn weights(self, device: &Device) -> Vec<Weights> {
         match self {
-            Self::F32 => DType::F32,
-            Self::Bf16 => DType::BF16,
-            Self::F16 => DType::F16,
-            Self::Auto if device.is_cpu() => {
-                if values * 4 <= available_bytes / 3 {
-                    DType::F32
-                } else {
-                    stored
-                }
-            }
-            Self::Auto => DType::BF16,
+            Self::F32 => vec![Weights::F32],
+            Self::Bf16 => vec![Weights::Bf16],
+            Self::F16 => vec![Weights::F16],
+            Self::Auto if device.is_cpu() => vec![Weights::F32, Weights::AsStored],
+            Self::Auto => vec![Weights::Bf16],
         }
     }
 }

@@ -2,39 +2,36 @@
 
 use super::blueprint::Written;
 use super::device::{DeviceChoice, DtypeChoice};
-use super::load::{Built, Checkpoint, Part};
+use super::load::{self, Built, Checkpoint, Footprint, Holding, Part};
+use super::needs::Task;
+use super::plan::{self, Facts, Plan, PlanChoice, Residency, Weights};
 use super::preview::{self, Latents, PreviewMap};
-use super::prompt::PromptWriter;
+use super::prompt::{Prompt, PromptWriter};
 use super::rng::{Rng, Stream};
 use super::watch::Watch;
 use super::{Error, Made, Observer, Outcome, Palette, Request, Result, Stage, blueprint, condition, decode, denoise, memory, prepare};
 use crate::imaging::{ContextBox, Mask, Picture, crop_to_model, mask_to_model};
+use crate::models::dc_ae::Strips;
 use crate::models::layers::Connector;
 use crate::models::{dc_ae, qwen3, sana, ta_tok};
 use crate::recipe::ModelId;
 use candle_core::{DType, Device, Tensor};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// What stays in memory between the stages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Residency {
-    /// Everything where it fits twice, else stage by stage.
-    #[default]
-    Auto,
-    All,
-    /// Each stage loads what it needs and lets it go.
-    StageByStage,
-}
 
 /// How a model is to be run.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     pub device: DeviceChoice,
     pub dtype: DtypeChoice,
-    pub residency: Residency,
+    pub plan: PlanChoice,
+    /// The most memory to plan with, in bytes; `None`: what is free, but for a reserve.
+    pub memory: Option<u64>,
     /// Where preview maps are kept.
     pub cache: Option<PathBuf>,
+    /// For tests: memory runs out after these steps of stages, once each in a run.
+    pub fail_at: Vec<(Stage, usize)>,
 }
 
 /// The parts that are loaded.
@@ -49,15 +46,32 @@ struct Parts {
     decoder: Option<dc_ae::Decoder>,
 }
 
+/// The prompt with a reference picture's tokens in place, and its scaled latents.
+type Seen = (Vec<u32>, Option<Tensor>);
+
+/// What a run has so far, to go on from where memory was short.
+#[derive(Default)]
+struct Begun {
+    seen: Option<Seen>,
+    written: Option<Vec<Written>>,
+    /// Of the variation that is being painted.
+    path: Vec<Tensor>,
+    is_painted: bool,
+    reconstruction: Option<Picture>,
+}
+
 /// A model ready to run.
 pub struct Engine {
     checkpoint: Checkpoint,
     prompts: PromptWriter,
     device: Device,
     dtype: DType,
-    keep_all: bool,
-    cache: Option<PathBuf>,
+    settings: Settings,
+    footprints: Vec<Footprint>,
     parts: Parts,
+    /// How the parts that are loaded are held, and in how many bytes.
+    held: BTreeMap<Part, (Holding, u64)>,
+    keep_all: bool,
     map: Option<Arc<PreviewMap>>,
     palette: Option<Arc<Palette>>,
 }
@@ -70,23 +84,42 @@ impl Engine {
         let checkpoint = Checkpoint::open(model)?;
         let prompts = PromptWriter::new(&checkpoint)?;
         let device = settings.device.open()?;
-        let available = memory::available_bytes();
-        let (mut values, mut stored) = (0, DType::F32);
-        for part in checkpoint.parts() {
-            let summary = checkpoint.summary(part)?;
-            values += summary.values;
-            if part == Part::LanguageModel && summary.bytes < summary.values * 4 {
-                stored = if summary.dtypes.contains(&"bf16") { DType::BF16 } else { DType::F16 };
-            }
-        }
-        let dtype = settings.dtype.resolve(&device, values, stored, available);
-        let keep_all = match settings.residency {
-            Residency::All => true,
-            Residency::StageByStage => false,
-            Residency::Auto => values * dtype.size_in_bytes() as u64 <= available / 2,
+        let footprints = checkpoint.parts().into_iter().map(|part| checkpoint.footprint(part)).collect::<load::Result<_>>()?;
+        let mut engine = Self {
+            checkpoint,
+            prompts,
+            device,
+            dtype: DType::F32,
+            settings: settings.clone(),
+            footprints,
+            parts: Parts::default(),
+            held: BTreeMap::new(),
+            keep_all: true,
+            map: None,
+            palette: None,
         };
-        let (parts, cache) = (Parts::default(), settings.cache.clone());
-        Ok(Self { checkpoint, prompts, device, dtype, keep_all, cache, parts, map: None, palette: None })
+        engine.dtype = engine.dtype_of(settings.dtype.weights(&engine.device)[0]);
+        Ok(engine)
+    }
+
+    /// The type of the language model's matrices.
+    fn dtype_of(&self, weights: Weights) -> DType {
+        let stored = || {
+            let bytes = self
+                .footprints
+                .iter()
+                .find(|f| f.part == Part::LanguageModel)
+                .map_or((4, 1), |f| (f.rest.matrix_bytes, f.rest.matrix_values));
+            let types = self.checkpoint.summary(Part::LanguageModel).map(|s| s.dtypes).unwrap_or_default();
+            if bytes.0 >= 4 * bytes.1 {
+                DType::F32
+            } else if types.contains(&"bf16") {
+                DType::BF16
+            } else {
+                DType::F16
+            }
+        };
+        weights.dtype().unwrap_or_else(stored)
     }
 
     pub fn checkpoint(&self) -> &Checkpoint {
@@ -137,13 +170,53 @@ impl Engine {
         Ok(())
     }
 
+    /// How a request would use memory now. `edits`: a picture is to be edited, whether it is there yet or not.
+    ///
+    /// # Errors      the request contradicts itself or the model, or not even the smallest plan fits
+    pub fn plan(&self, request: &Request, edits: bool) -> Result<Plan> {
+        let size = self.check(request)?;
+        let prompt = self.prompts.write(&request.recipe.prompt, edits)?;
+        self.plan_for(request, size, edits, prompt.text_ids.len())
+    }
+
+    fn plan_for(&self, request: &Request, (width, height): (usize, usize), edits: bool, prompt: usize) -> Result<Plan> {
+        memory::give_back();
+        let configs = self.checkpoint.configs.clone();
+        let weights = self.settings.dtype.weights(&self.device);
+        let (is_cpu, threads) = (self.device.is_cpu(), rayon::current_num_threads());
+        // Elsewhere the plain operations make copies that the kernels for the CPU do without.
+        let (value, exact) = if is_cpu { (4, 4) } else { (2 * self.dtype.size_in_bytes(), self.dtype.size_in_bytes() as u64) };
+        let asked = request.recipe.sampling.max_new_tokens.unwrap_or(configs.image_tokens);
+        let tokens = request.tokens.as_ref().map_or(asked, Vec::len).max(1);
+        let is_used = |part: Part| match part {
+            Part::VisionTower | Part::VaeConnector => edits,
+            _ => true,
+        };
+        let (parts, others): (Vec<_>, Vec<_>) = self.footprints.iter().cloned().partition(|f| is_used(f.part));
+        let loaded = |part: Part| self.held.get(&part).map_or(0, |(_, bytes)| *bytes);
+        // What is loaded can be let go, so that it counts as free.
+        let mut memory = memory::of_device(&self.device);
+        if memory.free > 0 {
+            memory.free += self.held.values().map(|(_, bytes)| bytes).sum::<u64>();
+        }
+        Plan::choose(Facts {
+            task: Task { configs, width, height, edits, prompt, tokens, variations: request.variations, value, threads },
+            parts,
+            weights,
+            exact,
+            others: others.iter().map(|f| loaded(f.part)).sum(),
+            usable: plan::usable_bytes(memory, self.settings.memory),
+            choice: self.settings.plan,
+        })
+    }
+
     /// Runs a request.
     ///
     /// # Errors      the request contradicts itself or the model, or a stage fails
     pub fn run(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Outcome> {
         let mut made = Vec::new();
-        let mut watch = Watch::new(observer);
-        let ended = self.stages(request, &mut watch, &mut made);
+        let mut watch = Watch::new(observer, &self.settings.fail_at);
+        let ended = self.planned(request, &mut watch, &mut made);
         let (cancelled, seconds) = (watch.is_cancelled(), watch.timings().to_vec());
         match ended {
             Ok(()) => Ok(Outcome::Done { made, seconds }),
@@ -152,61 +225,114 @@ impl Engine {
         }
     }
 
-    fn stages(&mut self, request: &Request, watch: &mut Watch, made: &mut Vec<Made>) -> Result<()> {
+    /// The stages under the fastest plan that fits. Where memory is short all the same, everything is freed and the run goes
+    /// on from what it has under the next smaller plan.
+    fn planned(&mut self, request: &Request, watch: &mut Watch, made: &mut Vec<Made>) -> Result<()> {
         let size = self.check(request)?;
-        let configs = self.checkpoint.configs.clone();
         // 1. The prompt in tokens.
         let prompt = self.prompts.write(&request.recipe.prompt, request.reference.is_some())?;
+        let mut plan = self.plan_for(request, size, request.reference.is_some(), prompt.text_ids.len())?;
+        let mut begun = Begun::default();
+        loop {
+            self.follow(&plan);
+            watch.plan(&plan);
+            let Err(error) = self.stages(request, &prompt, size, &plan, &mut begun, watch, made) else { return Ok(()) };
+            if watch.is_cancelled() || !error.is_out_of_memory() {
+                return Err(error);
+            }
+            let Some(next) = plan.step_down() else { return Err(error) };
+            tracing::warn!("{error}; {}", next.words());
+            self.unload();
+            plan = next;
+        }
+    }
+
+    /// Lets go of what a plan holds in another way.
+    fn follow(&mut self, plan: &Plan) {
+        self.dtype = self.dtype_of(plan.weights);
+        self.keep_all = plan.residency == Residency::All;
+        let held: Vec<(Part, Holding)> = self.held.iter().map(|(part, (holding, _))| (*part, *holding)).collect();
+        let others: Vec<Part> =
+            held.iter().filter(|(part, h)| !self.keep_all || *h != plan.holding(*part)).map(|(part, _)| *part).collect();
+        self.drop_parts(&others);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what a run is made of")]
+    fn stages(
+        &mut self,
+        request: &Request,
+        prompt: &Prompt,
+        size: (usize, usize),
+        plan: &Plan,
+        begun: &mut Begun,
+        watch: &mut Watch,
+        made: &mut Vec<Made>,
+    ) -> Result<()> {
+        let configs = self.checkpoint.configs.clone();
+        let strips = if request.plain { Strips::Whole } else { plan.strips() };
         // 2. The reference picture: tokens for the language model, latents for the transformer.
-        let (prompt_ids, reference) = self.look(request, &prompt, watch)?;
+        let (prompt_ids, reference) = match &begun.seen {
+            Some(seen) => seen.clone(),
+            None => begun.seen.insert(self.look(request, prompt, plan, watch)?).clone(),
+        };
         // 3. Maps for previews, while the encoder may still be there.
-        let map = if watch.wants_previews() { self.preview_map(watch)? } else { None };
+        let map = if watch.wants_previews() { self.preview_map(plan, watch)? } else { None };
         self.release(&[Part::VisionTower, Part::Encoder]);
         // 4. The blueprint, and the hidden states behind it.
-        let written = self.write(&prompt_ids, request, watch)?;
+        let written = match &begun.written {
+            Some(written) => written.clone(),
+            None => {
+                let written = self.write(&prompt_ids, request, plan, watch)?;
+                written.iter().enumerate().for_each(|(v, written)| watch.tokens(v, &written.tokens));
+                begun.written.insert(written).clone()
+            }
+        };
         self.release(&[Part::LanguageModel]);
-        written.iter().enumerate().for_each(|(v, written)| watch.tokens(v, &written.tokens));
         let variations = written.len();
-        let mut reconstruction = None;
-        for (v, Written { tokens, hidden }) in written.into_iter().enumerate() {
+        for (v, Written { tokens, hidden }) in written.into_iter().enumerate().skip(made.len()) {
             watch.variation = (v, variations);
             let recipe = request.recipe.variation(v as u64);
-            // 5. What the transformer is told.
-            let reference_latents = reference.as_ref().filter(|_| configs.cross || configs.noise);
-            let conditions = {
-                let joins = reference_latents.filter(|_| configs.cross);
-                self.load(&[Part::DiffusionConnector], watch)?;
-                if joins.is_some() {
-                    self.load(&[Part::VaeConnector], watch)?;
-                }
-                let diffusion = loaded(&self.parts.diffusion_connector)?;
-                let joined = joins.map(|latents| Ok::<_, Error>((loaded(&self.parts.vae_connector)?, latents))).transpose()?;
-                condition::conditions(&configs, diffusion, joined, &hidden, request, watch)?
-            };
-            // 6. The painting.
-            let noise = match &request.noise {
-                Some(noise) => noise.clone(),
-                None => Rng::new(recipe.noise_seed(), Stream::Noise).noise(configs.vae.latent_channels * size.0 * size.1),
-            };
-            let noise = Tensor::from_vec(noise, (1, configs.vae.latent_channels, size.1, size.0), &self.device)?;
-            self.load(&[Part::Transformer], watch)?;
-            let beside = reference_latents.filter(|_| configs.noise);
-            let transformer = loaded(&self.parts.transformer)?;
-            let surroundings = request.free.as_deref().zip(reference.as_ref());
-            let surroundings = surroundings.map(|(free, latents)| denoise::Surroundings { latents, free });
-            let inputs = denoise::Inputs { conditions: &conditions, noise: &noise, reference: beside, surroundings };
-            let path = denoise::denoise(transformer, &configs, &inputs, map.as_ref(), request, watch)?;
+            if !begun.is_painted {
+                // 5. What the transformer is told.
+                let reference_latents = reference.as_ref().filter(|_| configs.cross || configs.noise);
+                let conditions = {
+                    let joins = reference_latents.filter(|_| configs.cross);
+                    self.load(
+                        if joins.is_some() { &[Part::DiffusionConnector, Part::VaeConnector] } else { &[Part::DiffusionConnector] },
+                        plan,
+                        watch,
+                    )?;
+                    let diffusion = loaded(&self.parts.diffusion_connector)?;
+                    let joined = joins.map(|latents| Ok::<_, Error>((loaded(&self.parts.vae_connector)?, latents))).transpose()?;
+                    condition::conditions(&configs, diffusion, joined, &hidden, request, watch)?
+                };
+                // 6. The painting.
+                let noise = match &request.noise {
+                    Some(noise) => noise.clone(),
+                    None => Rng::new(recipe.noise_seed(), Stream::Noise).noise(configs.vae.latent_channels * size.0 * size.1),
+                };
+                let noise = Tensor::from_vec(noise, (1, configs.vae.latent_channels, size.1, size.0), &self.device)?;
+                self.load(&[Part::Transformer], plan, watch)?;
+                let beside = reference_latents.filter(|_| configs.noise);
+                let transformer = loaded(&self.parts.transformer)?;
+                let surroundings = request.free.as_deref().zip(reference.as_ref());
+                let surroundings = surroundings.map(|(free, latents)| denoise::Surroundings { latents, free });
+                let inputs = denoise::Inputs { conditions: &conditions, noise: &noise, reference: beside, surroundings };
+                denoise::denoise(transformer, &configs, &inputs, map.as_ref(), request, &mut begun.path, watch)?;
+                begun.is_painted = true;
+            }
             self.release(&[Part::DiffusionConnector, Part::VaeConnector, Part::Transformer]);
             // 7. The picture.
-            self.load(&[Part::Decoder], watch)?;
-            let last = &path[path.len() - 1];
+            self.load(&[Part::Decoder], plan, watch)?;
+            let last = &begun.path[begun.path.len() - 1];
             let decoder = loaded(&self.parts.decoder)?;
-            let picture = decode::decode(decoder, &configs, last, self.arithmetic(), request, watch)?;
-            if let (true, None, Some(latents)) = (request.reconstruct, &reconstruction, &reference) {
-                reconstruction = Some(decode::decode(decoder, &configs, latents, self.arithmetic(), request, watch)?);
+            let picture = decode::decode(decoder, &configs, last, self.arithmetic(), strips, watch)?;
+            if let (true, None, Some(latents)) = (request.reconstruct, &begun.reconstruction, &reference) {
+                begun.reconstruction = Some(decode::decode(decoder, &configs, latents, self.arithmetic(), strips, watch)?);
             }
-            let path = path.iter().map(Latents::from_tensor).collect::<candle_core::Result<_>>()?;
-            made.push(Made { picture, recipe, tokens, path, reconstruction: reconstruction.clone() });
+            let path = begun.path.iter().map(Latents::from_tensor).collect::<candle_core::Result<_>>()?;
+            made.push(Made { picture, recipe, tokens, path, reconstruction: begun.reconstruction.clone() });
+            (begun.path, begun.is_painted) = (Vec::new(), false);
             self.release(&[Part::Decoder]);
             watch.made(&made[made.len() - 1]);
             if watch.is_enough() {
@@ -286,7 +412,7 @@ impl Engine {
     }
 
     /// Stage 2: the prompt with the picture's tokens in place, and the picture's scaled latents.
-    fn look(&mut self, request: &Request, prompt: &super::prompt::Prompt, watch: &mut Watch) -> Result<(Vec<u32>, Option<Tensor>)> {
+    fn look(&mut self, request: &Request, prompt: &Prompt, plan: &Plan, watch: &mut Watch) -> Result<Seen> {
         let ids = |ids: &[u32]| Tensor::from_slice(ids, ids.len(), &Device::Cpu);
         watch.dump("prompt.text_ids", &ids(&prompt.text_ids)?)?;
         let Some(picture) = &request.reference else {
@@ -296,7 +422,7 @@ impl Engine {
         let configs = self.checkpoint.configs.clone();
         let dtype = self.arithmetic();
         let encodes = configs.cross || configs.noise || request.reconstruct || request.free.is_some();
-        self.load(if encodes { &[Part::VisionTower, Part::Encoder] } else { &[Part::VisionTower] }, watch)?;
+        self.load(&[Part::VisionTower], plan, watch)?;
         watch.start(Stage::Vision, 2);
         let pixels = prepare::vision_pixels(picture, configs.input_size)?.to_device(&self.device)?;
         watch.dump("vision.pixels", &pixels)?;
@@ -307,10 +433,14 @@ impl Engine {
         let tokens: Vec<u32> = seen.indices.flatten_all()?.to_vec1::<u32>()?.into_iter().map(|i| i + start).collect();
         let prompt_ids = prompt.with_reference(&tokens)?;
         watch.dump("prompt.ids", &ids(&prompt_ids)?)?;
+        self.release(&[Part::VisionTower]);
         let latents = if encodes {
+            self.load(&[Part::Encoder], plan, watch)?;
+            watch.step(Stage::Vision, 1, 2);
+            let strips = if request.plain { Strips::Whole } else { plan.strips() };
             let pixels = prepare::reference_pixels(picture, configs.side())?.to_device(&self.device)?;
             watch.dump("ref.pixels", &pixels)?;
-            let raw = loaded(&self.parts.encoder)?.forward(&pixels.to_dtype(dtype)?, watch)?;
+            let raw = loaded(&self.parts.encoder)?.forward(&pixels.to_dtype(dtype)?, strips, watch)?;
             watch.dump("ref.latents_raw", &raw)?;
             let latents = ((raw - configs.vae.shift_factor.unwrap_or(0.0))? * configs.vae.scaling_factor)?;
             watch.dump("ref.latents", &latents)?;
@@ -323,8 +453,8 @@ impl Engine {
     }
 
     /// Stage 4.
-    fn write(&mut self, prompt_ids: &[u32], request: &Request, watch: &mut Watch) -> Result<Vec<Written>> {
-        self.load(&[Part::LanguageModel], watch)?;
+    fn write(&mut self, prompt_ids: &[u32], request: &Request, plan: &Plan, watch: &mut Watch) -> Result<Vec<Written>> {
+        self.load(&[Part::LanguageModel], plan, watch)?;
         let lm = loaded(&self.parts.language_model)?;
         if watch.wants_previews() {
             let palette = match &self.palette {
@@ -342,15 +472,15 @@ impl Engine {
     }
 
     /// The map for previews; `None` where the autoencoder has no encoder to fit it on.
-    fn preview_map(&mut self, watch: &mut Watch) -> Result<Option<Arc<PreviewMap>>> {
+    fn preview_map(&mut self, plan: &Plan, watch: &mut Watch) -> Result<Option<Arc<PreviewMap>>> {
         if self.map.is_none() && self.checkpoint.parts().contains(&Part::Encoder) {
-            let cached = PreviewMap::cached(&self.checkpoint, self.cache.as_deref());
+            let cached = PreviewMap::cached(&self.checkpoint, self.settings.cache.as_deref());
             let map = match cached {
                 Some(map) => map,
                 None => {
-                    self.load(&preview::PARTS, watch)?;
+                    self.load(&preview::PARTS, plan, watch)?;
                     let encoder = loaded(&self.parts.encoder)?;
-                    PreviewMap::fit(&self.checkpoint, encoder, self.cache.as_deref(), &self.device, self.arithmetic(), watch)?
+                    PreviewMap::fit(&self.checkpoint, encoder, self.settings.cache.as_deref(), &self.device, self.arithmetic(), watch)?
                 }
             };
             self.map = Some(Arc::new(map));
@@ -363,15 +493,17 @@ impl Engine {
         if self.device.is_cpu() { DType::F32 } else { self.dtype }
     }
 
-    fn load(&mut self, parts: &[Part], watch: &mut Watch) -> Result<()> {
-        let missing: Vec<Part> = parts.iter().copied().filter(|p| !self.has(*p)).collect();
+    fn load(&mut self, parts: &[Part], plan: &Plan, watch: &mut Watch) -> Result<()> {
+        let missing: Vec<Part> = parts.iter().copied().filter(|p| !self.held.contains_key(p)).collect();
+        self.make_room(parts, &missing, plan)?;
         if missing.is_empty() {
             return Ok(());
         }
         watch.start(Stage::Load, missing.len());
         for (i, part) in missing.iter().enumerate() {
             crate::models::Probe::pulse(watch)?;
-            match self.checkpoint.load(*part, self.dtype, &self.device)? {
+            let holding = plan.holding(*part);
+            match self.checkpoint.load(*part, holding, &self.device)? {
                 Built::VisionTower(p) => self.parts.vision_tower = Some(p),
                 Built::LanguageModel(p) => self.parts.language_model = Some(p),
                 Built::DiffusionConnector(p) => self.parts.diffusion_connector = Some(p),
@@ -380,30 +512,43 @@ impl Engine {
                 Built::Encoder(p) => self.parts.encoder = Some(p),
                 Built::Decoder(p) => self.parts.decoder = Some(p),
             }
+            self.held.insert(*part, (holding, plan.held_bytes(*part)));
             watch.step(Stage::Load, i + 1, missing.len());
         }
         watch.finish(Stage::Load);
         Ok(())
     }
 
-    fn has(&self, part: Part) -> bool {
-        match part {
-            Part::VisionTower => self.parts.vision_tower.is_some(),
-            Part::LanguageModel => self.parts.language_model.is_some(),
-            Part::DiffusionConnector => self.parts.diffusion_connector.is_some(),
-            Part::VaeConnector => self.parts.vae_connector.is_some(),
-            Part::Transformer => self.parts.transformer.is_some(),
-            Part::Encoder => self.parts.encoder.is_some(),
-            Part::Decoder => self.parts.decoder.is_some(),
+    /// On the CPU the system kills who asks for too much, so that what is free is looked at before.
+    ///
+    /// # Errors      what comes next has no room
+    fn make_room(&self, parts: &[Part], missing: &[Part], plan: &Plan) -> Result<()> {
+        let weights: u64 = missing.iter().map(|part| plan.held_bytes(*part)).sum();
+        let need = weights + parts.iter().map(|part| plan.working_bytes(*part)).max().unwrap_or(0);
+        let free = || match memory::of_device(&self.device).free {
+            0 => u64::MAX, // the system does not tell
+            free => free,
+        };
+        if free() < need {
+            memory::give_back();
+            let free = free();
+            if free < need {
+                return Err(Error::Short { need: plan::size(need), free: plan::size(free) });
+            }
         }
+        Ok(())
     }
 
     /// Lets parts go, unless all may stay.
     fn release(&mut self, parts: &[Part]) {
-        if self.keep_all {
-            return;
+        if !self.keep_all {
+            self.drop_parts(parts);
         }
+    }
+
+    fn drop_parts(&mut self, parts: &[Part]) {
         for part in parts {
+            self.held.remove(part);
             match part {
                 Part::VisionTower => self.parts.vision_tower = None,
                 Part::LanguageModel => self.parts.language_model = None,
@@ -419,8 +564,7 @@ impl Engine {
 
     /// Lets everything go.
     pub fn unload(&mut self) {
-        self.parts = Parts::default();
-        memory::give_back();
+        self.drop_parts(&Part::ALL);
     }
 }
 

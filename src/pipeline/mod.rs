@@ -16,7 +16,9 @@ mod dump;
 mod engine;
 pub mod load;
 pub mod memory;
+mod needs;
 mod palette;
+mod plan;
 mod prepare;
 mod preview;
 mod prompt;
@@ -29,8 +31,9 @@ pub use blueprint::codes;
 pub use device::{DeviceChoice, DtypeChoice, name as device_name};
 pub use devices::{DeviceFacts, cpu, devices};
 pub use dump::Dump;
-pub use engine::{Engine, Residency, Settings};
+pub use engine::{Engine, Settings};
 pub use palette::Palette;
+pub use plan::{Plan, PlanChoice, Residency, StageNeed, Weights};
 pub use preview::{BLOCK, Latents, PreviewMap};
 pub use rng::{Rng, Stream};
 pub use scheduler::Schedule;
@@ -70,6 +73,10 @@ pub enum Error {
     Preview(String),
     #[error("the dump cannot be written: {what}: {}", path.display())]
     Dump { path: PathBuf, what: String },
+    #[error("this needs {need} of memory at least (for: {stage}), and {usable} may be used; what would help: {helps}")]
+    TooLarge { need: String, usable: String, stage: &'static str, helps: String },
+    #[error("memory is short: what comes next needs {need}, and {free} are free; close other programs, or make a smaller picture")]
+    Short { need: String, free: String },
     #[error("the computation failed: {0}")]
     Device(#[from] candle_core::Error),
 }
@@ -78,8 +85,9 @@ impl Error {
     /// True where the device had no memory left: smaller pictures or another device help.
     pub fn is_out_of_memory(&self) -> bool {
         let text = self.to_string().to_lowercase();
-        matches!(self, Self::Device(_) | Self::Load(load::Error::Network(_)))
-            && (text.contains("out of memory") || text.contains("out_of_memory"))
+        matches!(self, Self::Short { .. } | Self::TooLarge { .. })
+            || matches!(self, Self::Device(_) | Self::Load(load::Error::Network(_)))
+                && (text.contains("out of memory") || text.contains("out_of_memory"))
     }
 }
 
@@ -148,6 +156,14 @@ pub struct Preview {
 
 /// Watches a run. All methods do nothing unless they are written.
 pub trait Observer {
+    /// How the run uses memory: before it begins, and again where memory was short and it goes on in a smaller way.
+    fn plan(&mut self, plan: &Plan) {
+        self.planned(&plan.words(), plan.is_step_down);
+    }
+
+    /// The same as a sentence, for whoever has no need of the numbers.
+    fn planned(&mut self, _words: &str, _is_step_down: bool) {}
+
     fn progress(&mut self, _: &Progress) {}
 
     fn blueprint(&mut self, _: Blueprint) {}

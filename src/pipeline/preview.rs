@@ -8,7 +8,7 @@ use super::rng::{Rng, Stream};
 use super::{Error, Result};
 use crate::imaging::Picture;
 use crate::models::Probe;
-use crate::models::dc_ae::Encoder;
+use crate::models::dc_ae::{Encoder, Strips};
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -122,7 +122,7 @@ impl PreviewMap {
         let vae = &checkpoint.configs.vae;
         let shift = vae.shift_factor.unwrap_or(0.0);
         let encode = |pixels: Tensor| -> Result<Latents> {
-            let raw = encoder.forward(&pixels.to_device(device)?.to_dtype(dtype)?, &mut ())?;
+            let raw = encoder.forward(&pixels.to_device(device)?.to_dtype(dtype)?, Strips::DEFAULT, &mut ())?;
             Ok(Latents::from_tensor(&((raw - shift)? * vae.scaling_factor)?)?)
         };
         let map = fit(encode, vae.compression(), probe)?;

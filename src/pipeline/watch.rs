@@ -1,6 +1,6 @@
 //! Between the stages and whoever watches them: progress, previews, dumps, and the place where a wish to stop is heard.
 
-use super::{Blueprint, Latents, Made, Observer, Palette, Preview, Progress, Stage};
+use super::{Blueprint, Latents, Made, Observer, Palette, Plan, Preview, Progress, Stage};
 use crate::models::Probe;
 use candle_core::{Result, Tensor, bail};
 use std::collections::BTreeMap;
@@ -13,18 +13,22 @@ pub struct Watch<'a> {
     observer: Option<&'a mut dyn Observer>,
     started: Instant,
     timings: Vec<(Stage, f64)>,
+    /// Where memory is still to run out, and whether it just did.
+    faults: Vec<(Stage, usize)>,
+    is_struck: bool,
     /// Which of the variations is being worked on, and how many there are.
     pub variation: (usize, usize),
 }
 
 impl<'a> Watch<'a> {
-    pub fn new(observer: &'a mut dyn Observer) -> Self {
-        Self { observer: Some(observer), started: Instant::now(), timings: Vec::new(), variation: (0, 1) }
+    /// `faults` are steps of stages after which memory runs out, once each.
+    pub fn new(observer: &'a mut dyn Observer, faults: &[(Stage, usize)]) -> Self {
+        Self { observer: Some(observer), faults: faults.to_vec(), ..Self::silent() }
     }
 
     /// Tells nobody.
     pub fn silent() -> Watch<'static> {
-        Watch { observer: None, started: Instant::now(), timings: Vec::new(), variation: (0, 1) }
+        Watch { observer: None, started: Instant::now(), timings: Vec::new(), faults: Vec::new(), is_struck: false, variation: (0, 1) }
     }
 
     pub fn start(&mut self, stage: Stage, total: usize) {
@@ -36,6 +40,10 @@ impl<'a> Watch<'a> {
         let progress = Progress { stage, done, total, seconds: self.started.elapsed().as_secs_f64(), variation: self.variation };
         if let Some(observer) = &mut self.observer {
             observer.progress(&progress);
+        }
+        if let Some(i) = self.faults.iter().position(|fault| *fault == (stage, done)) {
+            self.faults.remove(i);
+            self.is_struck = true;
         }
     }
 
@@ -73,6 +81,12 @@ impl<'a> Watch<'a> {
     pub fn palette(&mut self, palette: &Arc<Palette>) {
         if let Some(observer) = &mut self.observer {
             observer.palette(palette);
+        }
+    }
+
+    pub fn plan(&mut self, plan: &Plan) {
+        if let Some(observer) = &mut self.observer {
+            observer.plan(plan);
         }
     }
 
@@ -131,6 +145,9 @@ impl Probe for Watch<'_> {
     fn pulse(&mut self) -> Result<()> {
         if self.is_cancelled() {
             bail!("cancelled");
+        }
+        if std::mem::take(&mut self.is_struck) {
+            bail!("out of memory, as asked for");
         }
         Ok(())
     }

@@ -105,7 +105,10 @@ fn status(ui: &mut Ui, editor: &Editor) {
             response.on_hover_text("Counted from the pixels of this picture and of the one that it was made from, at full depth");
         }
         if let Some(device) = &editor.device {
-            say(ui, format!("Runs on {device}"));
+            let response = say(ui, format!("Runs on {device}"));
+            if let Some(plan) = &editor.plan {
+                response.on_hover_text(format!("{plan}."));
+            }
         }
         if editor.is_opening() {
             say(ui, "Opening…".to_owned());

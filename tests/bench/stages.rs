@@ -11,7 +11,7 @@ use candle_nn::VarBuilder;
 use candle_nn::var_builder::SimpleBackend;
 use clap::{Parser, ValueEnum};
 use pentimento::models::dc_ae::{self, BlockType, Strips};
-use pentimento::models::layers::Linear;
+use pentimento::models::layers::{Hold, Linear};
 use pentimento::models::qwen3::{self, KvCache, Qwen3};
 use pentimento::models::sana::{self, Condition, SanaTransformer2D};
 use pentimento::models::siglip::{self, SiglipVisionTransformer};
@@ -221,7 +221,7 @@ fn sizes(size: Size) -> Sizes {
 
 fn ar(bench: &Bench, sizes: &Sizes) -> Result<()> {
     let context = bench.arguments.context;
-    let lm = Qwen3::new(&sizes.lm, &bench.vb())?;
+    let lm = Qwen3::new(&sizes.lm, &bench.vb(), &Hold::all())?;
     let ids = Tensor::from_vec((0..context as u32).map(|i| i % 64).collect(), (1, context), &Device::Cpu)?;
     bench.report("lm layer, prefill", sizes.layers, bench.arguments.runs, || {
         lm.forward(&ids, &mut KvCache::new(context), &mut ()).map(drop)
@@ -240,7 +240,7 @@ fn ar(bench: &Bench, sizes: &Sizes) -> Result<()> {
 }
 
 fn dit(bench: &Bench, sizes: &Sizes) -> Result<()> {
-    let transformer = SanaTransformer2D::new(&sizes.sana, &bench.vb())?;
+    let transformer = SanaTransformer2D::new(&sizes.sana, &bench.vb(), &Hold::all())?;
     let (side, width) = (sizes.sana.sample_size, sizes.sana.caption_channels);
     let grid = sizes.tower.vision.grid().pow(2) + 1;
     let times = transformer.timesteps(&[500.0])?;
@@ -274,7 +274,7 @@ fn autoencoder(bench: &Bench, sizes: &Sizes) -> Result<()> {
         let encoder = dc_ae::Encoder::new(&sizes.vae, &bench.vb())?;
         let pixels = side * sizes.vae.compression();
         let picture = random(&[1, 3, pixels, pixels], 1.0)?;
-        bench.report("vae encode", 1, runs, || encoder.forward(&picture, &mut ()).map(drop))?;
+        bench.report("vae encode", 1, runs, || encoder.forward(&picture, Strips::DEFAULT, &mut ()).map(drop))?;
     }
     Ok(())
 }
@@ -283,7 +283,7 @@ fn vision(bench: &Bench, sizes: &Sizes) -> Result<()> {
     let side = sizes.tower.vision.image_size;
     let picture = random(&[1, 3, side, side], 1.0)?;
     // All layers, as the reference's benchmark runs them, though the last is not needed.
-    let tower = SiglipVisionTransformer::new(&sizes.tower.vision, sizes.tower.vision.num_hidden_layers, &bench.vb())?;
+    let tower = SiglipVisionTransformer::new(&sizes.tower.vision, sizes.tower.vision.num_hidden_layers, &bench.vb(), &Hold::all())?;
     bench.report("siglip forward", 1, (bench.arguments.runs / 2).max(1), || tower.forward(&picture, &mut ()).map(drop))?;
     drop(tower);
     let shallow = ta_tok::Config { select_layer_id: 0, ..sizes.tower.clone() };

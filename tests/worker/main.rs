@@ -71,6 +71,7 @@ fn assert_same(made: &[Made], undisturbed: &[Made], what: &str) {
 #[derive(Default)]
 struct Told {
     notices: Vec<String>,
+    plans: Vec<String>,
     previews: usize,
     palettes: usize,
     blueprints: usize,
@@ -82,6 +83,10 @@ struct Told {
 impl Observer for Told {
     fn notice(&mut self, text: &str) {
         self.notices.push(text.to_owned());
+    }
+
+    fn planned(&mut self, words: &str, _: bool) {
+        self.plans.push(words.to_owned());
     }
 
     fn preview(&mut self, _: pentimento::pipeline::Preview) {
@@ -156,6 +161,8 @@ fn a_worker_makes_what_this_process_makes() {
         let undisturbed = made(inside.run(&job, &mut here).unwrap());
         assert_same(&made(worker.run(&job, &mut there).unwrap()), &undisturbed, &job.recipe.prompt);
         assert_eq!((there.previews, there.palettes, there.blueprints), (here.previews, here.palettes, here.blueprints));
+        assert_eq!(there.plans.len(), here.plans.len());
+        assert!(!there.plans.is_empty() && !there.plans[0].is_empty());
         assert!(there.notices.is_empty() && here.previews > 0, "{:?}", there.notices);
         assert_eq!(workers_of(std::process::id()).len(), 1, "the worker is kept");
         assert_eq!(worker.device(), "CPU");

@@ -153,6 +153,10 @@ impl Observer for Teller<'_> {
         self.tell(News::Latents { variation, step, early: self.ends_early.get(), latents: latents.clone() });
     }
 
+    fn planned(&mut self, words: &str, is_step_down: bool) {
+        self.tell(News::Plan { words: words.to_owned(), is_step_down });
+    }
+
     fn notice(&mut self, text: &str) {
         self.tell(News::Notice(text.to_owned()));
     }

@@ -136,6 +136,10 @@ impl Observer for Relay<'_, '_, '_> {
         self.observer.latents(self.first + variation, step, latents);
     }
 
+    fn planned(&mut self, words: &str, is_step_down: bool) {
+        self.observer.planned(words, is_step_down);
+    }
+
     fn notice(&mut self, text: &str) {
         self.observer.notice(text);
     }

@@ -164,6 +164,7 @@ impl WorkerBackend {
                     News::Latents { variation, step, early: false, latents } => relay.latents(variation, step, &latents),
                     News::Latents { variation, step, early: true, latents } => relay.latents_early(variation, step, &latents),
                     News::Notice(text) => relay.notice(&text),
+                    News::Plan { words, is_step_down } => relay.planned(&words, is_step_down),
                     News::Made(made) => relay.made(&made),
                     News::Done { seconds, device } => {
                         self.device = device;

@@ -82,6 +82,10 @@ pub enum News {
         latents: Latents,
     },
     Notice(String),
+    Plan {
+        words: String,
+        is_step_down: bool,
+    },
     Made(Box<Made>),
     Done {
         seconds: Vec<(Stage, f64)>,
@@ -178,6 +182,7 @@ enum UpHead {
     Tokens(u64, usize),
     Latents(u64, usize, usize, bool, Sides),
     Notice(u64, String),
+    Plan(u64, String, bool),
     Made(u64, Box<MadeHead>),
     Done(u64, Vec<(Stage, f64)>, String),
     Cancelled(u64),
@@ -278,6 +283,7 @@ impl Up {
                     UpHead::Latents(*n, *variation, *step, *early, latents_out(latents, &mut blobs))
                 }
                 News::Notice(text) => UpHead::Notice(*n, text.clone()),
+                News::Plan { words, is_step_down } => UpHead::Plan(*n, words.clone(), *is_step_down),
                 News::Made(made) => {
                     blobs.push(words(&made.tokens));
                     let path = made.path.iter().map(|l| latents_out(l, &mut blobs)).collect();
@@ -324,6 +330,7 @@ impl Up {
                 Self::News(n, News::Latents { variation, step, early, latents: blobs.latents(sides)? })
             }
             UpHead::Notice(n, text) => Self::News(n, News::Notice(text)),
+            UpHead::Plan(n, words, is_step_down) => Self::News(n, News::Plan { words, is_step_down }),
             UpHead::Made(n, head) => {
                 let tokens = blobs.words()?;
                 let path = head.path.into_iter().map(|sides| blobs.latents(sides)).collect::<Result<_>>()?;
@@ -596,6 +603,7 @@ mod tests {
             News::Tokens { variation: 3, tokens: vec![7, 8] },
             News::Latents { variation: 1, step: 4, early: true, latents },
             News::Notice("“so”".to_owned()),
+            News::Plan { words: "all of it stays".to_owned(), is_step_down: true },
             News::Done { seconds: vec![(Stage::Load, 0.5)], device: "CPU".to_owned() },
             News::Cancelled,
             News::Failed { why: "because".to_owned(), out_of_memory: true },

@@ -1,11 +1,8 @@
 //! Latents to pictures, the wide levels strip by strip.
-//!
-//! The levels of the highest resolution are convolutions and per-pixel norms only, so a strip of rows with enough rows
-//! around it gives exactly the rows of the whole. That bounds the memory without visible tiles. Levels with attention
-//! need the whole map, which is small there.
 
 use super::blocks::{Block, ResBlock};
 use super::sampling::Upsample;
+use super::strips::{Strips, gathered};
 use super::{BlockType, Config};
 use crate::models::Probe;
 use crate::models::layers::{ChannelRmsNorm, Conv2d};
@@ -28,33 +25,6 @@ pub struct Decoder {
     norm_out: ChannelRmsNorm,
     conv_out: Conv2d,
     repeats: usize,
-}
-
-/// How much of a map is worked on at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strips {
-    /// Whole maps, as the reference does it.
-    Whole,
-    /// So many rows of each local level.
-    Rows(usize),
-    /// As many rows as make a map of about so many values.
-    Values(usize),
-}
-
-impl Strips {
-    /// Maps of 128 MiB in f32: level by level at 1024 px, one, two and four strips.
-    pub const DEFAULT: Self = Self::Values(32 << 20);
-
-    fn rows(self, channels: usize, h: usize, w: usize) -> usize {
-        match self {
-            Self::Whole => h,
-            Self::Rows(rows) => rows.clamp(1, h),
-            Self::Values(values) => {
-                let strips = (channels * h * w).div_ceil(values.max(1));
-                h.div_ceil(strips.max(1)).max(16).min(h)
-            }
-        }
-    }
 }
 
 impl Level {
@@ -118,11 +88,11 @@ impl Decoder {
             if level.local {
                 let (h, w) = (2 * x.dim(2)?, 2 * x.dim(3)?);
                 let step = strips.rows(level.channels, h, w);
-                let made = (0..h)
-                    .step_by(step)
-                    .map(|from| level.forward_rows(&x, from..(from + step).min(h), probe))
-                    .collect::<Result<Vec<_>>>()?;
-                x = if let [one] = &made[..] { one.contiguous()? } else { Tensor::cat(&made, 2)? };
+                if i == 0 && strips != Strips::Whole && !probe.keeps() {
+                    // The widest map of all is never there as a whole.
+                    return gathered(h, step, |rows| self.finish(h, rows, |rows| level.forward_rows(&x, rows, probe)));
+                }
+                x = gathered(h, step, |rows| level.forward_rows(&x, rows, probe))?;
             } else {
                 x = level.forward(&x, probe)?;
             }
@@ -130,23 +100,22 @@ impl Decoder {
         }
         let (h, w) = (x.dim(2)?, x.dim(3)?);
         let step = strips.rows(x.dim(1)?, h, w);
-        let made = (0..h)
-            .step_by(step)
-            .map(|from| {
-                let rows = from..(from + step).min(h);
-                let first = rows.start.saturating_sub(1);
-                let around = x.narrow(2, first, (rows.end + 1).min(h) - first)?.contiguous()?;
-                self.conv_out.forward(&self.norm_out.forward_relu(&around)?)?.narrow(2, rows.start - first, rows.len())
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let sample = Tensor::cat(&made, 2)?;
+        let sample = gathered(h, step, |rows| self.finish(h, rows, |rows| x.narrow(2, rows.start, rows.len())))?;
         probe.see(format_args!("vae.conv_out"), &sample)?;
         Ok(sample)
+    }
+
+    /// The rows `rows` of the picture, of `h` rows, from rows of the last level.
+    fn finish(&self, h: usize, rows: Range<usize>, level: impl FnOnce(Range<usize>) -> Result<Tensor>) -> Result<Tensor> {
+        let first = rows.start.saturating_sub(1);
+        let around = level(first..(rows.end + 1).min(h))?.contiguous()?;
+        self.conv_out.forward(&self.norm_out.forward_relu(&around)?)?.narrow(2, rows.start - first, rows.len())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Encoder;
     use super::*;
     use crate::models::kernels::testing::{assert_close, noise};
     use candle_core::{DType, Device};
@@ -183,7 +152,43 @@ mod tests {
         let whole = decoder.forward(&latents, Strips::Whole, &mut ()).unwrap();
         assert_eq!(whole.dims(), [1, 3, 28, 20]);
         for strips in [Strips::Rows(1), Strips::Rows(5), Strips::Rows(13), Strips::Values(900)] {
-            assert_close(&decoder.forward(&latents, strips, &mut ()).unwrap(), &whole);
+            let made = decoder.forward(&latents, strips, &mut ()).unwrap();
+            assert_close(&made, &whole);
+        }
+    }
+
+    #[test]
+    fn an_encoder_in_strips_makes_the_same_latents() {
+        let channels = vec![8, 16, 16];
+        let cfg = Config {
+            in_channels: 3,
+            latent_channels: 4,
+            attention_head_dim: 4,
+            encoder_block_types: vec![BlockType::ResBlock, BlockType::ResBlock, BlockType::EfficientViTBlock],
+            decoder_block_types: vec![],
+            encoder_block_out_channels: channels.clone(),
+            decoder_block_out_channels: channels,
+            encoder_layers_per_block: vec![2, 1, 1],
+            decoder_layers_per_block: vec![],
+            encoder_qkv_multiscales: vec![vec![], vec![], vec![5]],
+            decoder_qkv_multiscales: vec![],
+            downsample_block_type: "Conv".to_owned(),
+            upsample_block_type: "interpolate".to_owned(),
+            scaling_factor: 1.0,
+            shift_factor: None,
+        };
+        let weights = VarMap::new();
+        let vb = VarBuilder::from_varmap(&weights, DType::F32, &Device::Cpu);
+        Encoder::new(&cfg, &vb).unwrap();
+        for (i, var) in weights.data().lock().unwrap().values().enumerate() {
+            var.set(&noise(i as u64, var.dims())).unwrap();
+        }
+        let encoder = Encoder::new(&cfg, &vb).unwrap();
+        let pixels = noise(98, &[1, 3, 44, 28]);
+        let whole = encoder.forward(&pixels, Strips::Whole, &mut ()).unwrap();
+        assert_eq!(whole.dims(), [1, 4, 11, 7]);
+        for strips in [Strips::Rows(2), Strips::Rows(7), Strips::Rows(16), Strips::Values(4000)] {
+            assert_close(&encoder.forward(&pixels, strips, &mut ()).unwrap(), &whole);
         }
     }
 }

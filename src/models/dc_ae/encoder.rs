@@ -1,16 +1,21 @@
-//! Pictures to latents.
+//! Pictures to latents, the wide levels strip by strip.
 
-use super::Config;
-use super::blocks::Block;
+use super::blocks::{Block, ResBlock};
 use super::sampling::Downsample;
+use super::strips::{Strips, gathered};
+use super::{BlockType, Config};
 use crate::models::Probe;
 use crate::models::layers::Conv2d;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
+use std::ops::Range;
 
 struct Level {
     blocks: Vec<Block>,
     down: Option<Downsample>,
+    /// True where a row of the output depends on a few rows of the input only.
+    local: bool,
+    channels: usize,
 }
 
 /// The encoder half.
@@ -19,6 +24,28 @@ pub struct Encoder {
     down_blocks: Vec<Level>,
     conv_out: Conv2d,
     latent_channels: usize,
+}
+
+impl Level {
+    /// `first` is what the first level begins with.
+    fn forward(&self, x: &Tensor, first: Option<&Conv2d>, probe: &mut dyn Probe) -> Result<Tensor> {
+        let mut x = first.map_or(Ok(x.clone()), |conv| conv.forward(x))?;
+        for block in &self.blocks {
+            x = block.forward(&x)?;
+            probe.pulse()?;
+        }
+        self.down.as_ref().map_or(Ok(x.clone()), |down| down.forward(&x))
+    }
+
+    /// The output rows `rows` of a local level, from the whole input, which is twice as high.
+    fn forward_rows(&self, x: &Tensor, first: Option<&Conv2d>, rows: Range<usize>, probe: &mut dyn Probe) -> Result<Tensor> {
+        let reach = ResBlock::REACH * self.blocks.len() + Downsample::REACH + usize::from(first.is_some());
+        // Even, so that the pairs of rows stay pairs.
+        let from = (2 * rows.start).saturating_sub(reach) / 2 * 2;
+        let to = (2 * rows.end + reach).next_multiple_of(2).min(x.dim(2)?);
+        let made = self.forward(&x.narrow(2, from, to - from)?.contiguous()?, first, probe)?;
+        made.narrow(2, rows.start - from / 2, rows.len())
+    }
 }
 
 impl Encoder {
@@ -32,7 +59,8 @@ impl Encoder {
             let block = |j: usize| Block::new(cfg.encoder_block_types[i], channels[i], &cfg.encoder_qkv_multiscales[i], cfg, &vb.pp(j));
             let blocks = (0..layers).map(block).collect::<Result<_>>()?;
             let down = channels.get(i + 1).map(|next| Downsample::new(channels[i], *next, &vb.pp(layers))).transpose()?;
-            Ok(Level { blocks, down })
+            let local = down.is_some() && cfg.encoder_block_types[i] == BlockType::ResBlock;
+            Ok(Level { blocks, down, local, channels: channels[i] })
         };
         Ok(Self {
             conv_in: Conv2d::new(cfg.in_channels, channels[0], 3, 1, true, &vb.pp("conv_in"))?,
@@ -48,17 +76,19 @@ impl Encoder {
     /// - `pixels`: `(B, 3, H, W)` in -1..1, sides multiples of the compression f; returns `(B, latent_channels, H / f, W / f)`,
     ///   not yet scaled
     /// # Source      diffusers 0.34 `AutoencoderDC.encode`
-    pub fn forward(&self, pixels: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
-        let mut x = self.conv_in.forward(pixels)?;
-        probe.see(format_args!("ref.enc.conv_in"), &x)?;
+    pub fn forward(&self, pixels: &Tensor, strips: Strips, probe: &mut dyn Probe) -> Result<Tensor> {
+        if probe.keeps() {
+            probe.see(format_args!("ref.enc.conv_in"), &self.conv_in.forward(pixels)?)?;
+        }
+        let mut x = pixels.clone();
         for (i, level) in self.down_blocks.iter().enumerate() {
-            for block in &level.blocks {
-                x = block.forward(&x)?;
-                probe.pulse()?;
-            }
-            if let Some(down) = &level.down {
-                x = down.forward(&x)?;
-            }
+            let first = (i == 0).then_some(&self.conv_in);
+            let (h, w) = (x.dim(2)?, x.dim(3)?);
+            x = if level.local && h % 2 == 0 {
+                gathered(h / 2, strips.rows(level.channels, h, w).div_ceil(2), |rows| level.forward_rows(&x, first, rows, probe))?
+            } else {
+                level.forward(&x, first, probe)?
+            };
             probe.see(format_args!("ref.enc.down.{i}"), &x)?;
         }
         let (b, c, h, w) = x.dims4()?;

@@ -4,9 +4,11 @@ mod blocks;
 mod decoder;
 mod encoder;
 mod sampling;
+mod strips;
 
-pub use decoder::{Decoder, Strips};
+pub use decoder::Decoder;
 pub use encoder::Encoder;
+pub use strips::Strips;
 
 use serde::Deserialize;
 

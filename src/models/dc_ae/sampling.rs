@@ -11,6 +11,9 @@ pub(super) struct Downsample {
 }
 
 impl Downsample {
+    /// Rows of the map that a row of the halved one depends on, beyond its own two.
+    pub const REACH: usize = 1;
+
     pub fn new(inputs: usize, outputs: usize, vb: &VarBuilder) -> Result<Self> {
         Ok(Self { conv: Conv2d::new(inputs, outputs, 3, 2, true, &vb.pp("conv"))? })
     }

@@ -6,10 +6,12 @@
 mod conv;
 mod linear;
 mod norm;
+mod stack;
 
 pub use conv::{Conv2d, DepthwiseConv2d, GlumbConv};
 pub use linear::{Connector, Linear, Mlp};
 pub use norm::{ChannelRmsNorm, LayerNorm, RmsNorm};
+pub use stack::{Hold, Stack};
 
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use candle_nn::VarBuilder;

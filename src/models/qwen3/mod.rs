@@ -7,7 +7,7 @@ pub use kv_cache::KvCache;
 
 use super::Probe;
 use super::kernels;
-use super::layers::{Linear, RmsNorm, compute_dtype};
+use super::layers::{Hold, Linear, RmsNorm, Stack, compute_dtype};
 use attention::{Attention, Rope};
 use candle_core::{IndexOp, Result, Tensor};
 use candle_nn::VarBuilder;
@@ -63,7 +63,7 @@ impl DecoderLayer {
 /// The language model with its head.
 pub struct Qwen3 {
     embed_tokens: Tensor,
-    layers: Vec<DecoderLayer>,
+    layers: Stack<DecoderLayer>,
     norm: RmsNorm,
     lm_head: Linear,
     rope: Rope,
@@ -73,7 +73,7 @@ impl Qwen3 {
     /// `vb` is the root of the checkpoint: keys `model.embed_tokens`, `model.layers.{i}`, `model.norm` and, if untied, `lm_head`.
     ///
     /// # Errors      a tensor is missing or has another shape
-    pub fn new(cfg: &Config, vb: &VarBuilder) -> Result<Self> {
+    pub fn new(cfg: &Config, vb: &VarBuilder<'static>, hold: &Hold) -> Result<Self> {
         let model = vb.pp("model");
         let embed_tokens = model.get((cfg.vocab_size, cfg.hidden_size), "embed_tokens.weight")?;
         let lm_head = if cfg.tie_word_embeddings {
@@ -81,9 +81,10 @@ impl Qwen3 {
         } else {
             Linear::new(cfg.hidden_size, cfg.vocab_size, false, &vb.pp("lm_head"))?
         };
+        let sizes = cfg.clone();
         Ok(Self {
             embed_tokens,
-            layers: (0..cfg.num_hidden_layers).map(|i| DecoderLayer::new(cfg, &model.pp("layers").pp(i))).collect::<Result<_>>()?,
+            layers: Stack::new(cfg.num_hidden_layers, &model.pp("layers"), hold, move |vb| DecoderLayer::new(&sizes, vb))?,
             norm: RmsNorm::new(cfg.hidden_size, cfg.rms_norm_eps, &model.pp("norm"))?,
             lm_head,
             rope: Rope::new(cfg, compute_dtype(vb), vb.device()),
@@ -101,10 +102,10 @@ impl Qwen3 {
         let mut x = embeds.reshape((b, l, ()))?;
         probe.see(format_args!("ar.embeds"), &x)?;
         self.rope.reach(cache.len() + l)?;
-        for (i, layer) in self.layers.iter().enumerate() {
+        self.layers.each(|i, layer| {
             x = layer.forward(&x, &self.rope, cache, i)?;
-            probe.see(format_args!("ar.layer.{i}"), &x)?;
-        }
+            probe.see(format_args!("ar.layer.{i}"), &x)
+        })?;
         cache.advance(l);
         let x = self.norm.forward(&x)?;
         probe.see(format_args!("ar.final"), &x)?;

@@ -10,7 +10,7 @@ pub use embeddings::Timesteps;
 
 use super::Probe;
 use super::kernels;
-use super::layers::{Linear, Mlp, RmsNorm, compute_dtype, exact};
+use super::layers::{Hold, Linear, Mlp, RmsNorm, Stack, compute_dtype, exact};
 use block::SanaTransformerBlock;
 use candle_core::{DType, Result, Tensor, bail};
 use candle_nn::VarBuilder;
@@ -82,7 +82,7 @@ pub struct SanaTransformer2D {
     time_embed: TimeEmbed,
     caption_projection: Mlp,
     caption_norm: RmsNorm,
-    transformer_blocks: Vec<SanaTransformerBlock>,
+    transformer_blocks: Stack<SanaTransformerBlock>,
     scale_shift_table: Tensor,
     proj_out: Linear,
     config: Config,
@@ -93,15 +93,15 @@ impl SanaTransformer2D {
     /// `vb` is the transformer itself: keys `patch_embed.proj`, `time_embed`, `transformer_blocks.{i}`, …
     ///
     /// # Errors      a tensor is missing or has another shape
-    pub fn new(cfg: &Config, vb: &VarBuilder) -> Result<Self> {
+    pub fn new(cfg: &Config, vb: &VarBuilder<'static>, hold: &Hold) -> Result<Self> {
         let width = cfg.inner_dim();
-        let blocks = vb.pp("transformer_blocks");
+        let (blocks, sizes) = (vb.pp("transformer_blocks"), cfg.clone());
         Ok(Self {
             patch_embed: Linear::pointwise(cfg.in_channels, width, true, &vb.pp("patch_embed.proj"))?,
             time_embed: TimeEmbed::new(width, &vb.pp("time_embed"))?,
             caption_projection: Mlp::new(cfg.caption_channels, width, width, ("linear_1", "linear_2"), &vb.pp("caption_projection"))?,
             caption_norm: RmsNorm::new(width, QK_EPS, &vb.pp("caption_norm"))?,
-            transformer_blocks: (0..cfg.num_layers).map(|i| SanaTransformerBlock::new(cfg, &blocks.pp(i))).collect::<Result<_>>()?,
+            transformer_blocks: Stack::new(cfg.num_layers, &blocks, hold, move |vb| SanaTransformerBlock::new(&sizes, vb))?,
             scale_shift_table: exact(vb, (2, width), "scale_shift_table")?,
             proj_out: Linear::new(width, cfg.out_channels, true, &vb.pp("proj_out"))?,
             config: cfg.clone(),
@@ -131,7 +131,11 @@ impl SanaTransformer2D {
             probe.see(format_args!("dit.0.caption"), &condition.spread(&projected)?)?;
             probe.see(format_args!("dit.0.caption_norm"), &condition.spread(&captions)?)?;
         }
-        let layers = self.transformer_blocks.iter().map(|block| block.context(&captions, condition)).collect::<Result<_>>()?;
+        let mut layers = Vec::with_capacity(self.config.num_layers);
+        self.transformer_blocks.each(|_, block| {
+            layers.push(block.context(&captions, condition)?);
+            probe.pulse()
+        })?;
         Ok(Context { layers })
     }
 
@@ -161,11 +165,11 @@ impl SanaTransformer2D {
         }
         probe.see(format_args!("patch_embed"), &x)?;
         let modulation = times.modulation(step)?; // (6, width)
-        for (i, block) in self.transformer_blocks.iter().enumerate() {
+        self.transformer_blocks.each(|i, block| {
             let contexts: Vec<_> = contexts.iter().map(|c| &c.layers[i]).collect();
             x = block.forward(&x, &modulation, &contexts, (h, w), (i == 0).then_some(&mut *probe))?;
-            probe.see(format_args!("block.{i}"), &x)?;
-        }
+            probe.see(format_args!("block.{i}"), &x)
+        })?;
         // The last modulation adds the plain time embedding, not the projected one.
         let table = self.scale_shift_table.broadcast_add(&times.embedding(step)?)?; // (2, width)
         let normed = kernels::layer_norm_modulate(&x, &table.get(1)?, &table.get(0)?, self.config.norm_eps)?;

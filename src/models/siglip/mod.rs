@@ -2,7 +2,7 @@
 
 use super::Probe;
 use super::kernels::{self, Mask};
-use super::layers::{LayerNorm, Linear, Mlp};
+use super::layers::{Hold, LayerNorm, Linear, Mlp, Stack};
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::Deserialize;
@@ -68,7 +68,7 @@ impl EncoderLayer {
 pub struct SiglipVisionTransformer {
     patch_embedding: Linear,
     position_embedding: Tensor,
-    layers: Vec<EncoderLayer>,
+    layers: Stack<EncoderLayer>,
     grid: usize,
     patch_size: usize,
 }
@@ -77,15 +77,15 @@ impl SiglipVisionTransformer {
     /// Keys `embeddings.*` and `encoder.layers.{i}.*` for i below `depth`.
     ///
     /// # Errors      a tensor is missing or has another shape
-    pub fn new(cfg: &Config, depth: usize, vb: &VarBuilder) -> Result<Self> {
+    pub fn new(cfg: &Config, depth: usize, vb: &VarBuilder<'static>, hold: &Hold) -> Result<Self> {
         let (patch, hidden) = (cfg.patch_size, cfg.hidden_size);
-        let embeddings = vb.pp("embeddings");
+        let (embeddings, sizes) = (vb.pp("embeddings"), cfg.clone());
         let weight = embeddings.get((hidden, 3, patch, patch), "patch_embedding.weight")?;
         let bias = super::layers::exact(&embeddings, hidden, "patch_embedding.bias")?;
         Ok(Self {
             patch_embedding: Linear::from_parts(weight.reshape((hidden, 3 * patch * patch))?, Some(bias)),
             position_embedding: super::layers::exact(&embeddings, (cfg.grid() * cfg.grid(), hidden), "position_embedding.weight")?,
-            layers: (0..depth).map(|i| EncoderLayer::new(cfg, &vb.pp("encoder.layers").pp(i))).collect::<Result<_>>()?,
+            layers: Stack::new(depth, &vb.pp("encoder.layers"), hold, move |vb| EncoderLayer::new(&sizes, vb))?,
             grid: cfg.grid(),
             patch_size: patch,
         })
@@ -103,10 +103,10 @@ impl SiglipVisionTransformer {
         let patches = patches.permute((0, 2, 4, 1, 3, 5))?.reshape((b, g * g, 3 * p * p))?; // (B, patches, 3 · p · p)
         let mut x = self.patch_embedding.forward(&patches)?.broadcast_add(&self.position_embedding)?;
         probe.see(format_args!("vision.embeddings"), &x)?;
-        for (i, layer) in self.layers.iter().enumerate() {
+        self.layers.each(|i, layer| {
             x = layer.forward(&x)?;
-            probe.see(format_args!("vision.layer.{i}"), &x)?;
-        }
+            probe.see(format_args!("vision.layer.{i}"), &x)
+        })?;
         Ok(x)
     }
 }

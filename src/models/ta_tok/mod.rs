@@ -2,7 +2,7 @@
 
 use super::Probe;
 use super::kernels;
-use super::layers::Linear;
+use super::layers::{Hold, Linear};
 use super::siglip::{self, SiglipVisionTransformer};
 use candle_core::{D, DType, Result, Tensor};
 use candle_nn::VarBuilder;
@@ -54,11 +54,11 @@ impl TaTok {
     /// `vb` is the tower itself: keys `encoder.*`, `encode_task_layer.0.*`, `bottleneck.*`.
     ///
     /// # Errors      a tensor is missing or has another shape
-    pub fn new(cfg: &Config, vb: &VarBuilder) -> Result<Self> {
+    pub fn new(cfg: &Config, vb: &VarBuilder<'static>, hold: &Hold) -> Result<Self> {
         let (hidden, dim, bottleneck) = (cfg.vision.hidden_size, cfg.bottleneck_dim, vb.pp("bottleneck"));
         let regularizer = bottleneck.pp("regularizer");
         Ok(Self {
-            encoder: SiglipVisionTransformer::new(&cfg.vision, cfg.depth(), &vb.pp("encoder"))?,
+            encoder: SiglipVisionTransformer::new(&cfg.vision, cfg.depth(), &vb.pp("encoder"), hold)?,
             encode_task_layer: Linear::new(hidden, hidden, true, &vb.pp("encode_task_layer.0"))?,
             in_linear: Linear::new(hidden, dim, true, &bottleneck.pp("in_linear"))?,
             embedding: regularizer.get((cfg.codebook_size, dim), "embedding.weight")?,

@@ -2,6 +2,7 @@
 
 use super::tensors::Entry;
 use super::{Configs, Part};
+use crate::models::layers::Hold;
 use candle_core::{DType, Device, Result as CandleResult, Shape, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::var_builder::SimpleBackend;
@@ -47,12 +48,12 @@ impl std::fmt::Display for Misfits {
 
 /// Notes every tensor that a network asks for, and answers with one zero seen as the whole shape.
 #[derive(Clone, Default)]
-struct Notes(Arc<Mutex<BTreeMap<String, Vec<usize>>>>);
+struct Notes(Arc<Mutex<BTreeMap<String, (Vec<usize>, DType)>>>);
 
 impl SimpleBackend for Notes {
     fn get(&self, shape: Shape, name: &str, _: candle_nn::Init, dtype: DType, device: &Device) -> CandleResult<Tensor> {
         let mut notes = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        notes.insert(name.to_owned(), shape.dims().to_vec());
+        notes.insert(name.to_owned(), (shape.dims().to_vec(), dtype));
         Tensor::zeros((), dtype, device)?.broadcast_as(shape)
     }
 
@@ -69,10 +70,17 @@ impl SimpleBackend for Notes {
 ///
 /// # Errors      a network cannot be built from this configuration
 pub fn expected(configs: &Configs, parts: &[Part]) -> CandleResult<BTreeMap<String, Vec<usize>>> {
+    Ok(noted(configs, parts, DType::F32)?.into_iter().map(|(name, (shape, _))| (name, shape)).collect())
+}
+
+/// The same with the type that each is asked for in, where the source says that it has `dtype`.
+///
+/// # Errors      as for [`expected`]
+pub fn noted(configs: &Configs, parts: &[Part], dtype: DType) -> CandleResult<BTreeMap<String, (Vec<usize>, DType)>> {
     let notes = Notes::default();
-    let vb = VarBuilder::from_backend(Box::new(notes.clone()), DType::F32, Device::Cpu);
+    let vb = VarBuilder::from_backend(Box::new(notes.clone()), dtype, Device::Cpu);
     for part in parts {
-        part.build(configs, &vb)?;
+        part.build(configs, &vb, &Hold::all())?;
     }
     let notes = notes.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     Ok(notes.clone())

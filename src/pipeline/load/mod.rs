@@ -1,6 +1,7 @@
 //! Checkpoints: a folder in the official layout, or the one inside the program, seen whole before a byte of it is computed with.
 
 mod configs;
+mod footprint;
 mod full_size;
 mod manifest;
 mod pickle;
@@ -8,11 +9,12 @@ mod tensors;
 mod torch_zip;
 
 pub use configs::{Configs, TokenIds};
+pub use footprint::{Footprint, Weight};
 pub use manifest::Misfits;
 pub use pickle::{Pickle, Value as PickleValue};
 pub use tensors::{Bytes, Entry, Tensors};
 
-use crate::models::layers::Connector;
+use crate::models::layers::{Connector, Hold};
 use crate::models::{dc_ae, qwen3, sana, ta_tok};
 use crate::recipe::ModelId;
 use candle_core::{DType, Device, Result as CandleResult};
@@ -24,6 +26,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tensors::AsStored;
 
 /// Why a checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +47,8 @@ pub enum Error {
     Network(#[from] candle_core::Error),
 }
 
-type Result<T> = std::result::Result<T, Error>;
+/// The result of everything here.
+pub type Result<T> = std::result::Result<T, Error>;
 
 /// Where the files of a checkpoint come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +130,8 @@ fn nano_file(name: &str) -> Option<&'static [u8]> {
 }
 
 /// The parts of a model that are loaded and let go on their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Part {
     VisionTower,
     LanguageModel,
@@ -172,22 +177,22 @@ impl Part {
         }
     }
 
-    /// Builds the part's network from the tensors below the checkpoint's root.
+    /// Builds the part's network from the tensors below the checkpoint's root; `hold` is for those that have many layers.
     ///
     /// # Errors      a tensor is missing or has another shape, or the device fails
-    pub fn build(self, configs: &Configs, vb: &VarBuilder) -> CandleResult<Built> {
+    pub fn build(self, configs: &Configs, vb: &VarBuilder<'static>, hold: &Hold) -> CandleResult<Built> {
         let width = configs.sana.caption_channels;
         let model = vb.pp("model");
         Ok(match self {
-            Self::VisionTower => Built::VisionTower(ta_tok::TaTok::new(&configs.ta_tok, &model.pp("vision_tower.vision_tower"))?),
-            Self::LanguageModel => Built::LanguageModel(qwen3::Qwen3::new(&configs.lm, vb)?),
+            Self::VisionTower => Built::VisionTower(ta_tok::TaTok::new(&configs.ta_tok, &model.pp("vision_tower.vision_tower"), hold)?),
+            Self::LanguageModel => Built::LanguageModel(qwen3::Qwen3::new(&configs.lm, vb, hold)?),
             Self::DiffusionConnector => {
                 Built::DiffusionConnector(Connector::new(configs.lm.hidden_size, width, &model.pp("diffusion_connector"))?)
             }
             Self::VaeConnector => {
                 Built::VaeConnector(Connector::new(configs.vae.latent_channels, width, &model.pp("und_image_vae_connector"))?)
             }
-            Self::Transformer => Built::Transformer(sana::SanaTransformer2D::new(&configs.sana, &model.pp("sana"))?),
+            Self::Transformer => Built::Transformer(sana::SanaTransformer2D::new(&configs.sana, &model.pp("sana"), hold)?),
             Self::Encoder => Built::Encoder(dc_ae::Encoder::new(&configs.vae, &model.pp("sana_vae.encoder"))?),
             Self::Decoder => Built::Decoder(dc_ae::Decoder::new(&configs.vae, &model.pp("sana_vae.decoder"))?),
         })
@@ -277,12 +282,17 @@ impl Checkpoint {
         &self.tokenizer
     }
 
-    /// Loads a part; its matrices take `dtype`, on the CPU or as everything on another device.
+    /// Loads a part.
     ///
     /// # Errors      the device fails, such as for want of memory
-    pub fn load(&self, part: Part, dtype: DType, device: &Device) -> CandleResult<Built> {
-        let vb = VarBuilder::from_backend(Box::new(self.tensors.clone()), dtype, device.clone());
-        part.build(&self.configs, &vb)
+    pub fn load(&self, part: Part, holding: Holding, device: &Device) -> CandleResult<Built> {
+        let vb = match holding.dtype {
+            Some(dtype) => VarBuilder::from_backend(Box::new(self.tensors.clone()), dtype, device.clone()),
+            None => VarBuilder::from_backend(Box::new(AsStored(self.tensors.clone())), AsStored::MATRIX, device.clone()),
+        };
+        let tensors = self.tensors.clone();
+        let hold = Hold { layers: holding.layers, ahead: Arc::new(move |prefix: &str| tensors.will_need(prefix)) };
+        part.build(&self.configs, &vb, &hold)
     }
 
     /// Tensors, values and stored bytes of a part, and the types they are stored in.
@@ -306,6 +316,15 @@ impl Checkpoint {
         let used = manifest::expected(&self.configs, &self.parts())?;
         Ok(self.tensors.0.keys().filter(|k| !used.contains_key(*k)).cloned().collect())
     }
+}
+
+/// How a part is held in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Of the matrices on the CPU, of everything on another device; `None`: each as it is stored, on the CPU.
+    pub dtype: Option<DType>,
+    /// Layers that stay, counted from the first; the others are built when their turn comes.
+    pub layers: usize,
 }
 
 /// What [`Checkpoint::summary`] counts.

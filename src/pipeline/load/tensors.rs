@@ -51,6 +51,21 @@ impl Bytes {
     }
 }
 
+impl Bytes {
+    /// Asks the system to read a range while something else computes.
+    fn will_need(&self, range: &Range<usize>) {
+        #[cfg(unix)]
+        if let Self::Mapped(map) = self {
+            let asked = map.advise_range(memmap2::Advice::WillNeed, range.start, range.len());
+            if let Err(error) = asked {
+                tracing::debug!("pages are not read ahead: {error}");
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = range;
+    }
+}
+
 /// One tensor in a file.
 #[derive(Clone)]
 pub struct Entry {
@@ -133,6 +148,39 @@ pub fn read_safetensors(bytes: &Arc<Bytes>) -> Result<BTreeMap<String, Entry>, S
 /// All tensors of a checkpoint, as a source for the networks.
 #[derive(Clone, Default)]
 pub struct Tensors(pub Arc<BTreeMap<String, Entry>>);
+
+impl Tensors {
+    /// Has everything below a prefix read ahead.
+    pub fn will_need(&self, prefix: &str) {
+        let first = format!("{prefix}.");
+        let below = self.0.range(first.clone()..).take_while(|(name, _)| name.starts_with(&first));
+        below.for_each(|(_, entry)| entry.bytes.will_need(&entry.range));
+    }
+}
+
+/// Matrices in the type that each is stored in, everything else in the type that is asked for.
+pub struct AsStored(pub Tensors);
+
+impl AsStored {
+    /// Networks ask for matrices in the type of the source and for everything exact in f32: this tells the two apart.
+    pub const MATRIX: DType = DType::BF16;
+}
+
+impl SimpleBackend for AsStored {
+    fn get(&self, shape: Shape, name: &str, init: candle_nn::Init, dtype: DType, device: &Device) -> CandleResult<Tensor> {
+        let stored = self.0.0.get(name).filter(|_| dtype == Self::MATRIX).map_or(dtype, |entry| entry.dtype);
+        self.0.get(shape, name, init, stored, device)
+    }
+
+    fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> CandleResult<Tensor> {
+        let stored = self.0.0.get(name).filter(|_| dtype == Self::MATRIX).map_or(dtype, |entry| entry.dtype);
+        self.0.get_unchecked(name, stored, device)
+    }
+
+    fn contains_tensor(&self, name: &str) -> bool {
+        self.0.contains_tensor(name)
+    }
+}
 
 impl SimpleBackend for Tensors {
     fn get(&self, shape: Shape, name: &str, _: candle_nn::Init, dtype: DType, device: &Device) -> CandleResult<Tensor> {
