@@ -1,7 +1,7 @@
 //! The window: carries events up to the editor, actions into it, commands down to the lanes.
 
 use crate::editor::{Action, Editor, Message, Settings, ThemeChoice};
-use crate::jobs::{Command, EngineBackend, Event, Jobs, Stage, yield_to_window};
+use crate::jobs::{Backend, Command, EngineBackend, Event, Jobs, Stage, WorkerBackend, yield_to_window};
 use crate::ui::{Moment, SLOW_FRAME, Surface, Times, theme};
 use crate::{places, render};
 use eframe::egui::{self, Key};
@@ -86,7 +86,7 @@ impl App {
             slow = slow_screen(state);
         }
         let (waker, pause) = (ctx.clone(), if slow.is_some() { SLOW_FRAME } else { Duration::ZERO });
-        let jobs = Jobs::start(Box::new(EngineBackend::default()), Arc::new(move || waker.request_repaint_after(pause)))?;
+        let jobs = Jobs::start(backend(), Arc::new(move || waker.request_repaint_after(pause)))?;
         let settings = places::settings()
             .and_then(|folder| std::fs::read_to_string(folder.join(crate::jobs::SETTINGS_FILE)).ok())
             .map_or_else(Settings::default, |text| Settings::from_json(&text));
@@ -207,6 +207,12 @@ impl eframe::App for App {
             self.act(Action::Paste);
         }
     }
+}
+
+/// The models in a process of their own; `PENTIMENTO_IN_PROCESS=1` keeps them in this one.
+fn backend() -> Box<dyn Backend> {
+    let inside = std::env::var_os("PENTIMENTO_IN_PROCESS").is_some_and(|v| v == "1");
+    if inside { Box::new(EngineBackend::default()) } else { Box::new(WorkerBackend::default()) }
 }
 
 /// What an event is to whoever times the jobs.

@@ -33,3 +33,12 @@ pub fn home() -> Option<PathBuf> {
 pub fn settings() -> Option<PathBuf> {
     place("config", |dirs| dirs.config_dir().to_owned())
 }
+
+/// The program that computes on graphics cards by CUDA, beside this one or in the data folder. It is one of its own because
+/// it does not start where the driver is missing.
+pub fn cuda_worker() -> Option<PathBuf> {
+    let name = format!("pentimento-cuda{}", std::env::consts::EXE_SUFFIX);
+    let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(&name)));
+    let installed = place("programs", |dirs| dirs.data_local_dir().join("programs")).map(|folder| folder.join(&name));
+    [beside, installed].into_iter().flatten().find(|path| path.is_file())
+}

@@ -26,7 +26,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ui", &["editor", "render", "document", "imaging", "recipe", "about"]),
     ("app", &["editor", "jobs", "ui", "render", "places"]),
     ("cli", &["pipeline", "hub", "project", "document", "imaging", "recipe", "places", "about"]),
-    ("main", &["app", "cli", "pipeline::memory"]),
+    ("main", &["app", "cli", "pipeline::memory", "jobs::worker"]),
+    ("cuda", &[]),
 ];
 
 /// Libraries that only some rooms may name.
@@ -41,6 +42,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("wgpu", &["ui", "render", "app"]),
     ("rfd", &["jobs"]),
     ("arboard", &["jobs"]),
+    ("libloading", &["pipeline"]),
     ("rusqlite", &["project"]),
     ("ureq", &["hub"]),
     ("anyhow", &["app", "cli", "main"]),

@@ -39,6 +39,15 @@ pub enum Command {
         #[command(subcommand)]
         command: super::Models,
     },
+    /// Tell what this machine can compute with, and what is missing for more
+    Devices {
+        /// JSON on stdout
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compute for the window, which speaks by stdin and stdout
+    #[command(hide = true)]
+    Worker,
     /// Tell how a run would use memory, without running it
     Plan {
         /// `nano` or a model folder

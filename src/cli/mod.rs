@@ -2,6 +2,7 @@
 
 mod arguments;
 mod convert;
+mod devices;
 mod inspect;
 mod models;
 mod plan;
@@ -32,6 +33,9 @@ pub fn run(command: Command) -> ExitCode {
         Command::Models { command } => (command.json(), models::run(&command)),
         Command::Convert(arguments) => (arguments.json, convert::convert(&arguments)),
         Command::ComparePrecision(arguments) => (arguments.json, convert::compare(&arguments)),
+        Command::Devices { json } => (json, devices::list(json).map(|()| ExitCode::SUCCESS)),
+        // A room of its own, which this one may not use.
+        Command::Worker => return no_window(),
         Command::Plan { model, size, edit, variations, device, memory, json } => {
             let asked = plan::Asked { model: &model, size, edits: edit, variations, device: device.into() };
             (json, plan::plan(&asked, &memory, json).map(|()| ExitCode::SUCCESS))

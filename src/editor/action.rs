@@ -2,7 +2,7 @@
 
 use super::{Adjust, Context, History, How, Mode, Select, Shelf, ThemeChoice};
 use crate::document::RevisionId;
-use crate::jobs::JobId;
+use crate::jobs::{DeviceChoice, JobId};
 use crate::recipe::ModelId;
 use std::path::PathBuf;
 
@@ -97,6 +97,10 @@ pub enum Action {
     Fit,
     ActualSize,
     SetTheme(ThemeChoice),
+    /// Find out what this machine can compute with.
+    ListDevices,
+    /// From the next run on.
+    SetDevice(DeviceChoice),
     DismissNotice(u64),
     /// What is typed where the window asks for a path.
     SetAnswer(String),

@@ -14,6 +14,7 @@ impl Editor {
     pub(super) fn hear(&mut self, event: Event, commands: &mut Vec<Command>) {
         match event {
             Event::Started { .. } => {}
+            Event::Notice { text, .. } => self.say(NoticeKind::Done, &text),
             Event::Plan { plan, is_step_down, .. } => {
                 if is_step_down {
                     self.say(NoticeKind::Done, &format!("{plan}."));
@@ -124,6 +125,7 @@ impl Editor {
             Event::VerifyProgress { name, done, bytes } => self.verify_progressed(&name, done, bytes),
             Event::ModelVerified { name, result } => self.model_verified(name, result),
             Event::ModelRemoved { name, result } => self.model_removed(&name, result, commands),
+            Event::Devices(devices) => self.devices = Some(devices),
             Event::SettingsNotSaved(why) => self.say(NoticeKind::Failed, &format!("{why}.")),
         }
     }

@@ -35,7 +35,8 @@ pub use settings::{Settings, ThemeChoice};
 pub use view::View;
 // What the surface draws of a job, of a picture and of models on the disk.
 pub use crate::jobs::{
-    CATALOGUE, CatalogueEntry, Installed, Models, Offer, PREVIEW_BLOCK, Preview, Shape, Source, Stage, Thumbnail, Unfinished,
+    CATALOGUE, CatalogueEntry, DeviceChoice, DeviceFacts, Installed, Models, Offer, PREVIEW_BLOCK, Preview, Shape, Source, Stage,
+    Thumbnail, Unfinished,
 };
 
 use crate::document::{Document, Revision, RevisionId};
@@ -151,6 +152,8 @@ pub struct Editor {
     pub compare: Option<Compare>,
     /// Where the last job ran.
     pub device: Option<String>,
+    /// What the machine can compute with; `None` until it was asked for.
+    pub devices: Option<Vec<DeviceFacts>>,
     /// How the last job used memory, as a sentence.
     pub plan: Option<String>,
     pub past: Option<(ModelId, Mode, Past)>,
@@ -226,6 +229,7 @@ impl Editor {
             shows_before: false,
             compare: None,
             device: None,
+            devices: None,
             plan: None,
             past: None,
             can_drop: true,
@@ -385,6 +389,11 @@ impl Editor {
             Action::ActualSize => self.view.actual_size(),
             Action::SetTheme(theme) => {
                 self.settings.theme = theme;
+                commands.push(Command::SaveSettings(self.settings.to_json()));
+            }
+            Action::ListDevices => commands.push(Command::ListDevices),
+            Action::SetDevice(device) => {
+                self.settings.device = device;
                 commands.push(Command::SaveSettings(self.settings.to_json()));
             }
             Action::DismissNotice(id) => self.notices.retain(|n| n.id != id),

@@ -21,7 +21,7 @@ pub enum ThemeChoice {
 pub struct Settings {
     pub theme: ThemeChoice,
     pub model: ModelId,
-    #[serde(skip)]
+    /// What computes.
     pub device: DeviceChoice,
 }
 
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn settings_survive_what_is_missing_and_what_is_not_known() {
-        let kept = Settings { theme: ThemeChoice::Dark, model: ModelId::Folder("m".into()), ..Settings::default() };
+        let kept = Settings { theme: ThemeChoice::Dark, model: ModelId::Folder("m".into()), device: DeviceChoice::Cuda };
         assert_eq!(Settings::from_json(&kept.to_json()), kept);
         assert_eq!(Settings::from_json(r#"{"theme":"light","future":1}"#).theme, ThemeChoice::Light);
         assert_eq!(Settings::from_json("{broken"), Settings::default());

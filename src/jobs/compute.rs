@@ -3,7 +3,9 @@
 use super::{CancelToken, Ending, Event, Job, Place, Up, lower_priority, now, storage};
 use crate::document::{LocalEdit, Placing};
 use crate::imaging::{self, Picture};
-use crate::pipeline::{self, Blueprint, Engine, Made, Observer, Outcome, Palette, Plan, Preview, Progress, Request, Settings, device_name};
+use crate::pipeline::{
+    self, Blueprint, Engine, Made, Observer, Outcome, Palette, PlanChoice, Preview, Progress, Request, Residency, Settings, device_name,
+};
 use crate::places;
 use crate::recipe::ModelId;
 use crossbeam_channel::Receiver;
@@ -34,7 +36,15 @@ pub trait Backend: Send {
 pub struct EngineBackend {
     /// Where maps for previews are kept.
     cache: Option<PathBuf>,
-    engine: Option<(ModelId, pipeline::DeviceChoice, Engine)>,
+    engine: Option<(Wanted, Engine)>,
+}
+
+/// What an engine was opened for: a model, a device, and whether memory had run out.
+#[derive(Clone, PartialEq)]
+struct Wanted {
+    model: ModelId,
+    device: pipeline::DeviceChoice,
+    step_down: u32,
 }
 
 impl Default for EngineBackend {
@@ -50,17 +60,26 @@ impl EngineBackend {
     }
 }
 
-impl Backend for EngineBackend {
-    fn run(&mut self, job: &Job, observer: &mut dyn Observer) -> Result<Outcome, Failure> {
+impl EngineBackend {
+    /// Runs a job; `step_down` says how many times memory has run out on the way so far.
+    ///
+    /// # Errors      a sentence for a person
+    pub(super) fn run_stepped(&mut self, job: &Job, step_down: u32, observer: &mut dyn Observer) -> Result<Outcome, Failure> {
         let failure = |e: pipeline::Error| Failure { why: e.to_string(), out_of_memory: e.is_out_of_memory() };
-        let fits = |(model, device, _): &(ModelId, pipeline::DeviceChoice, Engine)| *model == job.recipe.model && *device == job.device;
-        if !self.engine.as_ref().is_some_and(fits) {
+        let wanted = Wanted { model: job.recipe.model.clone(), device: job.device, step_down };
+        if self.engine.as_ref().is_none_or(|(has, _)| *has != wanted) {
             self.engine = None; // two models at once are more than most machines can hold
-            let settings = Settings { device: job.device, cache: self.cache.clone(), ..Settings::default() };
+            // Where a worker was killed, one that takes less is next, whatever memory seems to be free.
+            let plan = match step_down {
+                0 => PlanChoice::Auto,
+                1 => PlanChoice::Fixed(Residency::StageByStage),
+                _ => PlanChoice::Fixed(Residency::LayerByLayer),
+            };
+            let settings = Settings { device: job.device, plan, cache: self.cache.clone(), ..Settings::default() };
             let engine = Engine::open(&job.recipe.model, &settings).map_err(failure)?;
-            self.engine = Some((job.recipe.model.clone(), job.device, engine));
+            self.engine = Some((wanted, engine));
         }
-        let Some((_, _, engine)) = &mut self.engine else { return Err(Failure { why: "no model".to_owned(), out_of_memory: false }) };
+        let Some((_, engine)) = &mut self.engine else { return Err(Failure { why: "no model".to_owned(), out_of_memory: false }) };
         let mut request = Request::new(job.recipe.clone());
         request.reference.clone_from(&job.reference);
         if let (Some(picture), Some(Place { seen, placing })) = (&job.reference, &job.place) {
@@ -77,9 +96,15 @@ impl Backend for EngineBackend {
         }
         outcome
     }
+}
+
+impl Backend for EngineBackend {
+    fn run(&mut self, job: &Job, observer: &mut dyn Observer) -> Result<Outcome, Failure> {
+        self.run_stepped(job, 0, observer)
+    }
 
     fn device(&self) -> String {
-        self.engine.as_ref().map_or("CPU", |(_, _, engine)| device_name(engine.device())).to_owned()
+        self.engine.as_ref().map_or("CPU", |(_, engine)| device_name(engine.device())).to_owned()
     }
 
     fn forget(&mut self) {
@@ -120,7 +145,7 @@ fn ended_as(ended: std::thread::Result<Result<Outcome, Failure>>, backend: &mut 
 }
 
 /// What a panic said.
-fn words(panic: &(dyn std::any::Any + Send)) -> &str {
+pub(super) fn words(panic: &(dyn std::any::Any + Send)) -> &str {
     panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")
 }
 
@@ -148,8 +173,8 @@ impl ToWindow<'_> {
 }
 
 impl Observer for ToWindow<'_> {
-    fn plan(&mut self, plan: &Plan) {
-        self.up.send(Event::Plan { id: self.job.id, plan: plan.words.clone(), is_step_down: plan.is_step_down });
+    fn planned(&mut self, words: &str, is_step_down: bool) {
+        self.up.send(Event::Plan { id: self.job.id, plan: words.to_owned(), is_step_down });
     }
 
     fn progress(&mut self, progress: &Progress) {
@@ -166,6 +191,10 @@ impl Observer for ToWindow<'_> {
 
     fn preview(&mut self, preview: Preview) {
         self.up.tell(Event::Preview { id: self.job.id, preview: Arc::new(preview) });
+    }
+
+    fn notice(&mut self, text: &str) {
+        self.up.send(Event::Notice { id: self.job.id, text: text.to_owned() });
     }
 
     fn made(&mut self, made: &Made) {

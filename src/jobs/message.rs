@@ -1,6 +1,8 @@
 //! What the window asks for, and what it is told. Closed enums: nothing else passes between threads.
 
-use super::{Blueprint, ConvertProgress, ConvertRequest, Converted, DeviceChoice, Latents, Made, Palette, Preview, Progress, Stage};
+use super::{
+    Blueprint, ConvertProgress, ConvertRequest, Converted, DeviceChoice, DeviceFacts, Latents, Made, Palette, Preview, Progress, Stage,
+};
 use crate::document::{Document, LocalEdit, Placing, Revision, RevisionId};
 use crate::hub;
 use crate::imaging::{ContextBox, Difference, Format, Mask, Picture, Pyramid};
@@ -156,6 +158,8 @@ pub enum Command {
     /// For good: what `Document::prune` told.
     Prune(Vec<RevisionId>),
     SaveState(KeptState),
+    /// Find out what the machine can compute with. Answered by `Devices`.
+    ListDevices,
     /// Keep the settings. Answered only where that fails.
     SaveSettings(String),
     /// Tell which models are here and which are begun. Answered by `Models`. Does not connect.
@@ -211,6 +215,11 @@ pub enum Event {
     Preview {
         id: JobId,
         preview: Arc<Preview>,
+    },
+    /// Something that the person should know of a job, as a sentence. It goes on.
+    Notice {
+        id: JobId,
+        text: String,
     },
     /// One of the variations is done, and ready for the screen.
     Made {
@@ -286,6 +295,8 @@ pub enum Event {
     /// This system has no file dialogs; the window asks by itself.
     NoDialogs(Box<Command>),
     SettingsNotSaved(String),
+    /// The CPU first.
+    Devices(Vec<DeviceFacts>),
     Project(Result<Box<Kept>, String>),
     ProjectSaved {
         name: String,

@@ -19,6 +19,7 @@ mod message;
 mod network;
 mod pixels;
 mod storage;
+pub mod worker;
 
 pub use compute::{Backend, EngineBackend, Failure};
 pub use message::{Adjusted, Command, Ending, Event, GetEnding, Job, JobId, Kept, KeptState, ModelFacts, Models, Place, Shape, Thumbnail};
@@ -28,12 +29,13 @@ pub use crate::hub::{
     RemoteRepository, Source, Unfinished,
 };
 // The words of messages that the pipeline made up.
-pub use network::FindSettings;
 pub use crate::pipeline::{
-    BLOCK as PREVIEW_BLOCK, Blueprint, Component, ConvertProgress, ConvertRequest, Converted, DeviceChoice, Latents, Made, Palette,
-    Precision, Precisions, Preview, PreviewMap, Progress, Stage,
+    BLOCK as PREVIEW_BLOCK, Blueprint, Component, ConvertProgress, ConvertRequest, Converted, DeviceChoice, DeviceFacts, Latents, Made,
+    Palette, Precision, Precisions, Preview, PreviewMap, Progress, Stage,
 };
+pub use network::FindSettings;
 pub use storage::SETTINGS_FILE;
+pub use worker::WorkerBackend;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use std::collections::HashMap;
@@ -113,6 +115,7 @@ pub struct Jobs {
     /// Of the conversions that were asked for since the last were stopped.
     conversions: CancelToken,
     keeping: Option<thread::JoinHandle<()>>,
+    up: Up,
 }
 
 /// Events that wait for the window before a lane waits too.
@@ -157,10 +160,11 @@ impl Jobs {
         lane("network").spawn(move || network::fetch(&network_out, &lane_up, &find))?;
         let lane_up = up.clone();
         lane("models").spawn(move || network::keep(&models_out, &lane_up, &settings))?;
-        lane("dialogs").spawn(move || dialogs::run(&dialogs_out, &up))?;
+        let lane_up = up.clone();
+        lane("dialogs").spawn(move || dialogs::run(&dialogs_out, &lane_up))?;
         let (tokens, conversions) = (HashMap::new(), CancelToken::default());
         let keeping = Some(keeping);
-        Ok(Self { compute, converting, storage, pixels, dialogs, network, models, events, news, tokens, conversions, keeping })
+        Ok(Self { compute, converting, storage, pixels, dialogs, network, models, events, news, tokens, conversions, keeping, up })
     }
 
     /// Hands a command to its lane.
@@ -186,6 +190,14 @@ impl Jobs {
                 let _ = self.converting.send((request, self.conversions.clone()));
             }
             Command::CancelConversion => std::mem::take(&mut self.conversions).cancel(),
+            Command::ListDevices => {
+                // A driver may take its time, and no lane is to wait for it.
+                let up = self.up.clone();
+                let asking = thread::Builder::new().name("devices".to_owned()).spawn(move || up.send(Event::Devices(worker::devices())));
+                if let Err(error) = asking {
+                    tracing::warn!("devices cannot be listed: {error}");
+                }
+            }
             Command::AskOpen | Command::AskSave { .. } | Command::AskFolder | Command::AskOpenMask | Command::AskSaveMask => {
                 let _ = self.dialogs.send(command);
             }

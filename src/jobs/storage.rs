@@ -80,6 +80,7 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
         | Command::FinishEarly(_)
         | Command::Convert(_)
         | Command::CancelConversion
+        | Command::ListDevices
         | Command::AskOpen
         | Command::AskSave { .. }
         | Command::AskFolder

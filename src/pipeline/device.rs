@@ -2,9 +2,11 @@
 
 use super::{Error, Result, Weights};
 use candle_core::Device;
+use serde::{Deserialize, Serialize};
 
 /// What a person asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DeviceChoice {
     /// A graphics card if this build can use one and there is one, else the CPU.
     #[default]

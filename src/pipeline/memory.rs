@@ -98,6 +98,13 @@ fn within_groups(root: &Path, groups: &str, machine: Memory) -> Memory {
     left
 }
 
+/// Bytes that the machine has; `None` where the system does not tell.
+pub fn total_bytes() -> Option<u64> {
+    let mut system = sysinfo::System::new().ok()?;
+    system.refresh_memory();
+    Some(system.total_memory()).filter(|bytes| *bytes > 0)
+}
+
 /// The most memory that this process has had resident so far, in bytes; 0 where the system does not tell.
 pub fn peak_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

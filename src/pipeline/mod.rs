@@ -11,6 +11,8 @@ mod convert;
 mod decode;
 mod denoise;
 mod device;
+mod devices;
+mod driver;
 mod dump;
 mod engine;
 pub mod load;
@@ -32,6 +34,7 @@ pub use convert::{
     compare as compare_precision, convert,
 };
 pub use device::{DeviceChoice, DtypeChoice, name as device_name};
+pub use devices::{DeviceFacts, cpu, devices};
 pub use dump::Dump;
 pub use engine::{Engine, Settings};
 pub use palette::Palette;
@@ -163,7 +166,12 @@ pub struct Preview {
 /// Watches a run. All methods do nothing unless they are written.
 pub trait Observer {
     /// How the run uses memory: before it begins, and again where memory was short and it goes on in a smaller way.
-    fn plan(&mut self, _: &Plan) {}
+    fn plan(&mut self, plan: &Plan) {
+        self.planned(&plan.words(), plan.is_step_down);
+    }
+
+    /// The same as a sentence, for whoever has no need of the numbers.
+    fn planned(&mut self, _words: &str, _is_step_down: bool) {}
 
     fn progress(&mut self, _: &Progress) {}
 
@@ -179,6 +187,9 @@ pub trait Observer {
 
     /// The latents of a variation after a step (from 1): all of them so far, as [`Request::path`], let another run go on.
     fn latents(&mut self, _variation: usize, _step: usize, _latents: &Latents) {}
+
+    /// Something that the person should know of the run, as a sentence: that it goes on in another way than it began.
+    fn notice(&mut self, _: &str) {}
 
     /// One of the variations is done.
     fn made(&mut self, _: &Made) {}

@@ -99,8 +99,13 @@ impl PreviewMap {
     pub fn cached(checkpoint: &Checkpoint, cache: Option<&Path>) -> Option<Self> {
         let channels = checkpoint.configs.vae.latent_channels;
         let map: Self = serde_json::from_slice(&fs::read(path(checkpoint, cache?)).ok()?).ok()?;
-        (map.channels == channels && map.weights.len() == (channels + 1) * OUTPUTS && map.weights.iter().all(|w| w.is_finite()))
-            .then_some(map)
+        (map.channels == channels && map.is_whole()).then_some(map)
+    }
+
+    /// Whether the weights are as many as the channels say, and numbers.
+    pub fn is_whole(&self) -> bool {
+        let count = self.channels.checked_add(1).and_then(|n| n.checked_mul(OUTPUTS));
+        count == Some(self.weights.len()) && self.weights.iter().all(|w| w.is_finite())
     }
 
     /// Fits the map and caches it. A cache that cannot be written is no error.
