@@ -167,7 +167,7 @@ pub struct Preview {
 pub trait Observer {
     /// How the run uses memory: before it begins, and again where memory was short and it goes on in a smaller way.
     fn plan(&mut self, plan: &Plan) {
-        self.planned(&plan.words(), plan.is_step_down);
+        self.planned(&plan.words, plan.is_step_down);
     }
 
     /// The same as a sentence, for whoever has no need of the numbers.

@@ -371,7 +371,7 @@ mod tests {
     fn facts(usable: u64, choice: PlanChoice) -> Facts {
         let configs = Checkpoint::open(&ModelId::Nano).unwrap().configs;
         let task = Task { configs, width: 4, height: 4, edits: false, prompt: 60, tokens: 64, variations: 1, value: 4, threads: 2 };
-        let weight = |mib: u64| Weight { matrix_values: mib * MIB / 2, matrix_bytes: mib * MIB, exact_values: 0 };
+        let weight = |mib: u64| Weight { matrix_values: mib * MIB / 2, matrix_bytes: mib * MIB, exact_values: 0, block_bytes: 0 };
         let part = |part, layers, layer, rest| Footprint { part, layers, layer: weight(layer), rest: weight(rest) };
         let parts = vec![part(Part::LanguageModel, 28, 100, 900), part(Part::Transformer, 20, 130, 100), part(Part::Decoder, 0, 0, 600)];
         Facts { task, parts, weights: vec![Weights::F32, Weights::AsStored], exact: 4, others: 0, usable, choice }

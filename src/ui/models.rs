@@ -160,6 +160,7 @@ fn here(ui: &mut Ui, editor: &Editor, models: &Models, acts: &mut Vec<Shelf>) {
 fn installed(ui: &mut Ui, editor: &Editor, model: &Installed, acts: &mut Vec<Shelf>) {
     let (page, name) = (&editor.shelf, &model.plan.name);
     let used = editor.model.id == ModelId::Folder(model.folder.clone());
+    let mut repair = false;
     card(
         ui,
         |ui| {
@@ -178,9 +179,7 @@ fn installed(ui: &mut Ui, editor: &Editor, model: &Installed, acts: &mut Vec<She
                 Some(Ok(files)) => {
                     let names: Vec<&str> = files.iter().map(|f| f.path.as_str()).collect();
                     bad(ui, format!("Missing or damaged: {}.", names.join(", ")));
-                    if ui.button("Repair").on_hover_text("Fetch what is missing or damaged again").clicked() {
-                        acts.push(Shelf::Repair(model.plan.source.clone()));
-                    }
+                    repair = ui.button("Repair").on_hover_text("Fetch what is missing or damaged again").clicked();
                 }
                 Some(Err(why)) => bad(ui, format!("It cannot be checked: {why}.")),
             }
@@ -204,6 +203,9 @@ fn installed(ui: &mut Ui, editor: &Editor, model: &Installed, acts: &mut Vec<She
             }
         },
     );
+    if repair {
+        acts.push(Shelf::Repair(model.plan.source.clone()));
+    }
 }
 
 fn fetching(ui: &mut Ui, get: &Get, acts: &mut Vec<Shelf>) {
