@@ -210,6 +210,8 @@ impl Client {
                 | std::io::ErrorKind::NetworkUnreachable
                 | std::io::ErrorKind::HostUnreachable
                 | std::io::ErrorKind::AddrNotAvailable => Passing::Unreachable(e.to_string()).into(),
+                // A name that is not found has no kind of its own.
+                _ if why.contains("lookup address") => Passing::Unreachable(e.to_string()).into(),
                 _ => broken_off(&e).into(),
             },
             ureq::Error::Protocol(_) => Passing::BrokenOff(why).into(),

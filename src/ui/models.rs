@@ -167,6 +167,10 @@ fn installed(ui: &mut Ui, editor: &Editor, model: &Installed, acts: &mut Vec<She
             ui.label(RichText::new(&model.plan.title).font(theme::strong_font(theme::BODY)));
             let licences: Vec<String> = model.plan.repositories.iter().map(|r| r.licence.title()).collect();
             weak(ui, format!("{} · licence: {}", gigabytes(model.bytes), licences.join(", ")));
+            if model.missing > 0 {
+                bad(ui, format!("{} of its files are gone, as when another program empties the cache.", model.missing));
+                repair = ui.button("Repair").on_hover_text("Fetch what is missing again").clicked();
+            }
             if let Some((done, all)) = page.verifying.get(name) {
                 ui.add(ProgressBar::new(share(*done, *all)).desired_height(6.0));
                 weak(ui, format!("Checking {} of {}", gigabytes(*done), gigabytes(*all)));

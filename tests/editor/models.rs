@@ -101,7 +101,7 @@ fn a_download_pauses_goes_on_and_ends_and_the_model_is_used_and_removed() {
     event(&mut e, Event::GetEnded { name: name.clone(), ending: GetEnding::Paused });
     shelf(&mut e, Shelf::Resume(name.clone()));
     let folder = PathBuf::from("/models/blip3o-next-sft-3b");
-    let installed = Installed { plan: plan(100, true), folder: folder.clone(), bytes: 100 };
+    let installed = Installed { plan: plan(100, true), folder: folder.clone(), bytes: 100, missing: 0 };
     let ended = event(&mut e, Event::GetEnded { name: name.clone(), ending: GetEnding::Done(installed.clone()) });
     assert!(matches!(ended[..], [Command::ListModels]) && e.shelf.get.is_none());
     event(&mut e, Event::Models(Ok(Models { installed: vec![installed], ..Models::default() })));

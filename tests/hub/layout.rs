@@ -70,7 +70,7 @@ fn a_licence_is_shown_as_stated_and_accepted_once() {
     assert_eq!(licences[1], (SIDE, "nvidia-open".to_owned(), "NVIDIA's own terms.\nBe kind.\n"));
     let refused = Download::begin(&settings, &offer, &all(&offer)[..1]).err().unwrap();
     assert!(matches!(&refused, Error::NotAccepted { repo } if repo == SIDE), "{refused}");
-    assert_eq!(server.sent(), crate::scene::side().files.last().unwrap().1.len() as u64, "nothing but the licence was sent");
+    assert_eq!(server.sent(), side().files.last().unwrap().1.len() as u64, "nothing but the licence was sent");
     fetch(&Download::begin(&settings, &offer, &all(&offer)).unwrap()).unwrap();
     assert_eq!(look(&settings).unwrap().to_accept().count(), 0);
     // Another text is another licence.

@@ -204,6 +204,12 @@ fn answer(stream: &TcpStream, state: &State, asked: &Asked) -> std::io::Result<b
         return send(stream, state, asked, &file, &content, &[("ETag", "\"d41d8cd98f00b204e9800998ecf8427e-2\"".to_owned())]);
     }
     match parts[..] {
+        ["api", "models", organisation, name, rest] if rest.starts_with("tree/") => {
+            match state.repos.lock().unwrap().get(&format!("{organisation}/{name}")) {
+                Some(repo) => say_json(stream, asked, &tree(repo)),
+                None => not_found(stream, "RepoNotFound"),
+            }
+        }
         ["api", "models", organisation, name, _] | ["api", "models", organisation, name] => {
             let repo = state.repos.lock().unwrap().get(&format!("{organisation}/{name}")).cloned();
             match repo {
@@ -244,7 +250,7 @@ fn answer(stream: &TcpStream, state: &State, asked: &Asked) -> std::io::Result<b
 }
 
 /// The description of a repository.
-fn describe(mut stream: &TcpStream, asked: &Asked, name: &str, repo: &Repo) -> std::io::Result<bool> {
+fn describe(stream: &TcpStream, asked: &Asked, name: &str, repo: &Repo) -> std::io::Result<bool> {
     let mut siblings = Vec::new();
     for (path, content, large) in &repo.files {
         let mut sibling = json!({"rfilename": path});
@@ -262,8 +268,25 @@ fn describe(mut stream: &TcpStream, asked: &Asked, name: &str, repo: &Repo) -> s
     let body = json!({
         "_id": "1", "id": name, "modelId": name, "sha": repo.commit, "private": false, "gated": false, "tags": [], "downloads": 0,
         "likes": 0, "cardData": repo.card, "siblings": siblings,
-    })
-    .to_string();
+    });
+    say_json(stream, asked, &body)
+}
+
+/// The files of a repository, as newer clients ask for them.
+fn tree(repo: &Repo) -> Value {
+    let entry = |(path, content, large): &(String, Arc<Vec<u8>>, bool)| {
+        let mut entry = json!({"type": "file", "path": path, "size": content.len(), "oid": hash(content, false).hex()});
+        if *large {
+            entry["oid"] = json!("0".repeat(40));
+            entry["lfs"] = json!({"oid": hash(content, true).hex(), "size": content.len(), "pointerSize": 130});
+        }
+        entry
+    };
+    repo.files.iter().map(entry).collect()
+}
+
+fn say_json(mut stream: &TcpStream, asked: &Asked, body: &Value) -> std::io::Result<bool> {
+    let body = body.to_string();
     let fields = [("Content-Type", "application/json".to_owned()), ("Content-Length", body.len().to_string())];
     status(stream, "200 OK", &fields)?;
     if asked.method != "HEAD" {

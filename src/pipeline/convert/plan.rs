@@ -161,8 +161,12 @@ fn target(component: Component, name: &str, shape: &[usize], stored: Stored, pre
     }
     let sixteen = if stored == Stored::Floats(DType::F32) { Stored::Floats(DType::BF16) } else { stored };
     let most = ["embed_tokens.weight", "lm_head.weight", ".v_proj.weight", ".down_proj.weight"].iter().any(|end| name.ends_with(end));
+    // What attention looks for: its error is multiplied by the exponential of the softmax.
+    let looks = component == Component::LanguageModel && [".q_proj.weight", ".k_proj.weight"].iter().any(|end| name.ends_with(end));
     let wanted: &[BlockType] = match precision {
         Precision::Bf16 => &[],
+        Precision::Q8 if looks => &[],
+        Precision::Q4 if looks => &[BlockType::Q8_0],
         Precision::Q8 => &[BlockType::Q8_0],
         Precision::Q4 if most => &[BlockType::Q6K, BlockType::Q8_0],
         Precision::Q4 => &[BlockType::Q4K, BlockType::Q8_0],
@@ -178,7 +182,9 @@ mod tests {
     fn rows_that_blocks_do_not_fit_fall_back() {
         let bf16 = Stored::Floats(DType::BF16);
         let of = |name: &str, shape: &[usize], precision| target(Component::LanguageModel, name, shape, bf16, precision).name();
-        assert_eq!(of("q_proj.weight", &[7, 2048], Precision::Q4), "q4_k");
+        assert_eq!(of("o_proj.weight", &[7, 2048], Precision::Q4), "q4_k");
+        assert_eq!(of("x.q_proj.weight", &[7, 2048], Precision::Q4), "q8_0");
+        assert_eq!(of("x.k_proj.weight", &[7, 2048], Precision::Q8), "bf16");
         assert_eq!(of("x.v_proj.weight", &[7, 2048], Precision::Q4), "q6_k");
         assert_eq!(of("q_proj.weight", &[7, 2240], Precision::Q4), "q8_0");
         assert_eq!(of("q_proj.weight", &[7, 4304], Precision::Q4), "bf16");
