@@ -29,6 +29,9 @@ cmd:Xvfb                  windowtests            xvfb                  xorg-x11-
 cmd:xdotool               windowtests            xdotool               xdotool                 xdotool
 cmd:openbox               windowtests            openbox               openbox                 openbox
 cmd:import                windowtests            imagemagick           ImageMagick             imagemagick
+cmd:strace                networktests           strace                strace                  strace
+cmd:unshare               networktests           util-linux            util-linux              util-linux
+cmd:python3               networktests           python3-venv          python3                 python
 '
 
 say() { printf '%s\n' "$*" >&2; }

@@ -78,9 +78,11 @@ impl ModelsPage {
         self.get.is_none() && self.offer.as_ref().is_some_and(|offer| room(offer) && (self.accepted || offer.to_accept().next().is_none()))
     }
 
-    /// A model that is here.
-    pub fn is_here(&self, name: &str) -> bool {
-        self.models.iter().flatten().any(|models| models.installed.iter().any(|m| m.plan.name == name))
+    /// A model that is here, or was begun.
+    pub fn is_begun(&self, name: &str) -> bool {
+        let here =
+            |models: &Models| models.installed.iter().any(|m| m.plan.name == name) || models.unfinished.iter().any(|m| m.plan.name == name);
+        self.get.as_ref().is_some_and(|get| get.name == name) || self.models.iter().flatten().any(here)
     }
 
     fn title(&self, name: &str) -> String {
@@ -246,7 +248,7 @@ impl ModelsPage {
 }
 
 /// With a capital letter.
-fn sentence(text: &str) -> String {
+pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -1,9 +1,11 @@
 //! The page of models: what is on this disk, what can be had, and what comes with it.
 
 use super::theme;
-use crate::editor::{Action, CATALOGUE, CatalogueEntry, Editor, Get, Installed, Models, ModelsPage, Offer, Shelf, Source, Unfinished};
+use crate::editor::{
+    Action, CATALOGUE, CatalogueEntry, Editor, Get, Installed, Models, ModelsPage, Offer, Shelf, Source, Unfinished, sentence,
+};
 use crate::recipe::ModelId;
-use eframe::egui::{self, Align, Button, Frame, Id, Key, Layout, Modal, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
+use eframe::egui::{self, Align, Button, Frame, Id, Key, Layout, Modal, ProgressBar, RichText, Role, ScrollArea, TextEdit, Ui, WidgetInfo};
 
 /// Of the page, in points.
 const WIDTH: f32 = 640.0;
@@ -15,7 +17,8 @@ pub fn show(ui: &Ui, editor: &Editor, actions: &mut Vec<Action>) {
         return;
     }
     let mut acts = Vec::new();
-    let shown = Modal::new(Id::unique("models")).show(ui.ctx(), |ui| {
+    let frame = Frame::popup(ui.style()).inner_margin(theme::PAD);
+    let shown = Modal::new(Id::unique("models")).frame(frame).show(ui.ctx(), |ui| {
         ui.set_width(WIDTH);
         match (&page.removing, &page.offer) {
             (Some((name, cached)), _) => ask_remove(ui, name, *cached, &mut acts),
@@ -84,7 +87,8 @@ fn list(ui: &mut Ui, editor: &Editor, acts: &mut Vec<Shelf>, actions: &mut Vec<A
             }
         });
     });
-    ScrollArea::vertical().max_height(HEIGHT).auto_shrink([false, true]).show(ui, |ui| {
+    let height = HEIGHT.min(ui.ctx().content_rect().height() - 160.0);
+    ScrollArea::vertical().max_height(height).min_scrolled_height(height).auto_shrink([false, true]).show(ui, |ui| {
         section(ui, "On this computer");
         nano(ui, editor, actions);
         match &page.models {
@@ -105,7 +109,7 @@ fn list(ui: &mut Ui, editor: &Editor, acts: &mut Vec<Shelf>, actions: &mut Vec<A
         });
         section(ui, "To download");
         weak(ui, "Nothing is fetched, and nobody is asked, before you click. Size and licence are read from the repository first.");
-        for entry in CATALOGUE.iter().filter(|entry| !page.is_here(entry.id)) {
+        for entry in CATALOGUE.iter().filter(|entry| !page.is_begun(entry.id)) {
             offered(ui, page, entry, acts);
         }
         other(ui, page, acts);
@@ -278,19 +282,15 @@ fn offered(ui: &mut Ui, page: &ModelsPage, entry: &CatalogueEntry, acts: &mut Ve
         ui,
         |ui| {
             ui.label(RichText::new(entry.title).font(theme::strong_font(theme::BODY)));
-            let able = match (entry.can_generate, entry.can_edit) {
-                (true, true) => "Makes and edits pictures",
-                (_, true) => "Edits pictures",
-                _ => "Makes pictures",
-            };
-            weak(ui, format!("{able}: {}", entry.purpose));
+            weak(ui, sentence(entry.purpose));
             weak(ui, entry.repo);
         },
         |ui| {
             let asks = page.looking_up.as_ref() == Some(&source);
             let button = Button::new(if asks { "Asking…" } else { "Get…" });
             let response = ui.add_enabled(page.looking_up.is_none(), button).on_hover_text("Ask the repository for size and licence");
-            ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(format!("Get {}", entry.title)));
+            let name = format!("Get {}", entry.title);
+            response.widget_info(|| WidgetInfo::labeled(Role::Button, page.looking_up.is_none(), &name));
             if response.clicked() {
                 acts.push(Shelf::LookUp(source));
             }
@@ -320,7 +320,7 @@ fn other(ui: &mut Ui, page: &ModelsPage, acts: &mut Vec<Shelf>) {
 fn offer(ui: &mut Ui, page: &ModelsPage, offer: &Offer, acts: &mut Vec<Shelf>) {
     title(ui, &offer.plan.title);
     if let Some(purpose) = offer.purpose {
-        weak(ui, purpose);
+        weak(ui, sentence(purpose));
     }
     let to_fetch = offer.bytes.saturating_sub(offer.bytes_here);
     let here = if offer.bytes_here > 0 { format!(", {} of them are here already", gigabytes(offer.bytes_here)) } else { String::new() };
@@ -336,12 +336,14 @@ fn offer(ui: &mut Ui, page: &ModelsPage, offer: &Offer, acts: &mut Vec<Shelf>) {
             weak(ui, format!("The folder will be {}.", offer.folder.display()));
         }
     }
-    ScrollArea::vertical().max_height(HEIGHT - 150.0).auto_shrink([false, true]).show(ui, |ui| {
+    let height = (HEIGHT - 120.0).min(ui.ctx().content_rect().height() - 300.0);
+    ScrollArea::vertical().max_height(height).min_scrolled_height(height).auto_shrink([false, true]).show(ui, |ui| {
         for repository in &offer.plan.repositories {
             section(ui, &repository.repo);
             let why = repository.why.as_ref().map_or_else(String::new, |why| format!(" · {why}"));
             let short: String = repository.commit.chars().take(8).collect();
-            weak(ui, format!("{} in {} files · commit {short}{why}", gigabytes(repository.bytes()), repository.files.len()));
+            let files = if repository.files.len() == 1 { "one file".to_owned() } else { format!("{} files", repository.files.len()) };
+            weak(ui, format!("{} in {files} · commit {short}{why}", gigabytes(repository.bytes())));
             let stated = repository.licence.title();
             let known = if repository.licence.accepted { ", which you have accepted before" } else { "" };
             ui.label(format!("Licence, as the repository states it: {stated}{known}"));

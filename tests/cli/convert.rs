@@ -118,9 +118,7 @@ fn eight_bits_stay_within_two_percent_on_the_references_checkpoints() {
             println!("{case} {}: {} bytes, codes {:?}, {:?} dB", row.model, row.bytes, row.same_codes, row.picture_psnr);
             row.measures.iter().for_each(|m| println!("    {:24} {:28} {:.3} %", m.component.name(), m.what, m.error * 100.0));
         }
-        let worst = |most: &dyn Fn(&str) -> bool| {
-            table[1].measures.iter().filter(|m| most(&m.what)).map(|m| m.error).fold(0.0, f64::max)
-        };
+        let worst = |most: &dyn Fn(&str) -> bool| table[1].measures.iter().filter(|m| most(&m.what)).map(|m| m.error).fold(0.0, f64::max);
         // Layers of random weights multiply whatever error comes in, which those that were trained do not.
         let deep = |what: &str| what.starts_with("ar.logits") || what == "cond.hidden";
         let (shallow, deep) = (worst(&|what| !deep(what)), worst(&deep));

@@ -4,6 +4,7 @@
 
 mod history;
 mod models;
+mod plan;
 mod selection;
 
 use pentimento::document::{LocalEdit, Origin, RevisionId};

@@ -1,35 +1,12 @@
 //! The page of models by messages: an offer is read and accepted, a download pauses, goes on and ends, a model is used and removed.
 
+use super::plan::plan;
 use super::{act, editor, event};
 use pentimento::editor::{Action, Editor, Shelf};
-use pentimento::hub::{Hash, Installed, Licence, Offer, Plan, Progress, RemoteFile, RemoteRepository, Unfinished};
+use pentimento::hub::{Installed, Offer, Progress, Unfinished};
 use pentimento::jobs::{Command, Event, GetEnding, Models, Source};
 use pentimento::recipe::ModelId;
 use std::path::PathBuf;
-
-/// A model of one file under a licence of its own.
-pub fn plan(bytes: u64, accepted: bool) -> Plan {
-    let licence = Licence {
-        stated: Some("other".to_owned()),
-        name: Some("a licence for the test".to_owned()),
-        link: None,
-        text: "You may use this for tests. ".repeat(40),
-        file: Some("LICENSE".to_owned()),
-        hash: "ab".repeat(32),
-        accepted,
-    };
-    let file = RemoteFile { path: "model.safetensors".to_owned(), size: bytes, hash: Hash::Sha256("cd".repeat(32)) };
-    let repository = RemoteRepository {
-        repo: "BLIP3o/BLIP3o-NEXT-SFT-3B".to_owned(),
-        revision: "main".to_owned(),
-        commit: "0123456789".repeat(4),
-        licence,
-        why: None,
-        files: vec![file],
-    };
-    let source = Source::Listed("blip3o-next-sft-3b".to_owned());
-    Plan { source, name: "blip3o-next-sft-3b".to_owned(), title: "BLIP3o-NEXT SFT 3B".to_owned(), repositories: vec![repository] }
-}
 
 fn offer(bytes: u64, free: u64, accepted: bool) -> Box<Offer> {
     Box::new(Offer {
@@ -105,7 +82,7 @@ fn a_download_pauses_goes_on_and_ends_and_the_model_is_used_and_removed() {
     let ended = event(&mut e, Event::GetEnded { name: name.clone(), ending: GetEnding::Done(installed.clone()) });
     assert!(matches!(ended[..], [Command::ListModels]) && e.shelf.get.is_none());
     event(&mut e, Event::Models(Ok(Models { installed: vec![installed], ..Models::default() })));
-    assert!(e.shelf.is_here(&name));
+    assert!(e.shelf.is_begun(&name));
 
     assert!(matches!(&shelf(&mut e, Shelf::Verify(name.clone()))[..], [Command::VerifyModel(_)]));
     event(&mut e, Event::VerifyProgress { name: name.clone(), done: 50, bytes: 100 });

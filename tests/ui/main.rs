@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod editing;
+mod models;
+#[path = "../editor/plan.rs"]
+mod plan;
 
 use eframe::egui::accesskit::{Action as AccessAction, Role};
 use eframe::egui::{self, Key, Modifiers, Theme};
@@ -229,6 +232,12 @@ fn it_looks_as_it_did() {
         h.key_press(Key::V);
         h.run_steps(3);
         h.snapshot_options(format!("compare-{name}"), &options);
+        results.extend_harness(&mut h);
+    }
+    for (page, name) in [(models::list(), "models-dark"), (models::offer(), "offer-dark")] {
+        let mut h = drawn(page, Theme::Dark);
+        h.run_steps(3);
+        h.snapshot_options(name, &options);
         results.extend_harness(&mut h);
     }
     let mut h = drawn(Window::new(), Theme::Dark);
