@@ -82,7 +82,7 @@ pub fn offer() -> Window {
 fn the_page_of_models_leads_to_a_download() {
     let mut h = harness(Window::new(), Theme::Dark);
     h.get_by_label("Models…").click();
-    h.run_steps(2);
+    h.run_steps(5);
     assert!(h.state().commands.iter().any(|c| matches!(c, Command::ListModels)));
     h.get_by_label("Get BLIP3o-NEXT SFT 3B").click();
     h.run_steps(2);
