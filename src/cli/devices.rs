@@ -2,14 +2,13 @@
 
 use crate::pipeline::{DeviceChoice, devices};
 use crate::places;
-use anyhow::Result;
 use serde_json::json;
 
-pub fn list(as_json: bool) -> Result<()> {
+pub fn list(as_json: bool) {
     let all = devices(places::cuda_worker().as_deref());
     if as_json {
         println!("{}", json!({ "devices": all }));
-        return Ok(());
+        return;
     }
     for facts in all {
         let kind = match facts.device {
@@ -23,5 +22,4 @@ pub fn list(as_json: bool) -> Result<()> {
         println!("{kind:<6} {}{}{}", facts.name, if details.is_empty() { "" } else { ": " }, details.join("; "));
         println!("       {}", facts.missing.map_or_else(|| "can be used".to_owned(), |why| format!("cannot be used: {why}")));
     }
-    Ok(())
 }

@@ -80,7 +80,10 @@ pub(super) fn run(command: &Models) -> Result<ExitCode> {
     let folder = places::models().ok_or(hub::Error::NoPlace)?;
     let settings = Settings::from_environment(folder, places::home().as_deref())?;
     match command {
-        Models::List { json } => list(&settings, *json),
+        Models::List { json } => {
+            list(&settings, *json);
+            Ok(())
+        }
         Models::Info { model, json } => info(&settings, model, *json),
         Models::Get { model, accept_licences, json } => return get(&settings, model, *accept_licences, *json),
         Models::Verify { name, json } => verify(&settings, name, *json),
@@ -97,7 +100,7 @@ pub(super) fn run(command: &Models) -> Result<ExitCode> {
     .map(|()| ExitCode::SUCCESS)
 }
 
-fn list(settings: &Settings, as_json: bool) -> Result<()> {
+fn list(settings: &Settings, as_json: bool) {
     let shelf = Shelf::new(settings);
     let (installed, unfinished) = (shelf.installed(), shelf.unfinished());
     if as_json {
@@ -111,7 +114,7 @@ fn list(settings: &Settings, as_json: bool) -> Result<()> {
             .collect();
         let document = json!({"catalogue": catalogue, "installed": installed, "unfinished": unfinished, "cache": settings.cache});
         println!("{document:#}");
-        return Ok(());
+        return;
     }
     println!("models that can be fetched with `pentimento models get ID`");
     for entry in ENTRIES {
@@ -131,7 +134,6 @@ fn list(settings: &Settings, as_json: bool) -> Result<()> {
             println!("  {:<30}{} of {}", model.plan.name, size(model.bytes_here), size(model.bytes));
         }
     }
-    Ok(())
 }
 
 fn info(settings: &Settings, model: &str, as_json: bool) -> Result<()> {

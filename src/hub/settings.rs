@@ -24,7 +24,7 @@ impl Default for Patience {
             stall: Duration::from_secs(30),
             connect: Duration::from_secs(20),
             first_wait: Duration::from_secs(1),
-            longest_wait: Duration::from_secs(120),
+            longest_wait: Duration::from_mins(2),
             tries: 8,
         }
     }

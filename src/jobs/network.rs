@@ -35,11 +35,11 @@ pub(super) fn fetch(commands: &Receiver<Command>, up: &Up, settings: &FindSettin
         match command {
             Command::GetModel { offer, accepted } => {
                 let name = offer.plan.name.clone();
-                start(&mut running, name, up, settings, |settings| Download::begin(settings, &offer, &accepted));
+                start(&mut running, &name, up, settings, |settings| Download::begin(settings, &offer, &accepted));
             }
             Command::ResumeGet(name) => {
                 let wanted = name.clone();
-                start(&mut running, name, up, settings, |settings| Download::resume(settings, &wanted));
+                start(&mut running, &name, up, settings, |settings| Download::resume(settings, &wanted));
             }
             Command::PauseGet => {
                 if let Some(running) = &running {
@@ -70,12 +70,12 @@ pub(super) fn fetch(commands: &Receiver<Command>, up: &Up, settings: &FindSettin
 /// Starts to fetch, or says why not.
 fn start(
     running: &mut Option<Running>,
-    name: String,
+    name: &str,
     up: &Up,
     settings: &FindSettings,
     begin: impl FnOnce(&Settings) -> Result<Download, Error>,
 ) {
-    let fail = |why: String| up.send(Event::GetEnded { name: name.clone(), ending: GetEnding::Failed(why) });
+    let fail = |why: String| up.send(Event::GetEnded { name: name.to_owned(), ending: GetEnding::Failed(why) });
     if let Some(running) = running {
         return fail(format!("{} is being fetched; pause it, or wait until it is here", running.download.name()));
     }

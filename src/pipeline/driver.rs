@@ -1,6 +1,6 @@
 //! NVIDIA's driver, asked at run time: this program starts without it.
 
-use libloading::{Library, Symbol};
+use libloading::Library;
 use std::ffi::{CStr, c_char, c_int};
 
 /// What the driver tells.
@@ -48,23 +48,15 @@ impl Driver {
         let library = unsafe { Library::new(library) }.map_err(|_| format!("no NVIDIA driver was found ({library})"))?;
         let lacks = |e: libloading::Error| format!("the NVIDIA driver is not to be understood: {e}");
         // SAFETY: these are the signatures of the driver's interface, the same since CUDA 3.2.
-        let (init, version, count, handle, name, memory, attribute): (
-            Symbol<Init>,
-            Symbol<Number>,
-            Symbol<Number>,
-            Symbol<Handle>,
-            Symbol<Name>,
-            Symbol<Memory>,
-            Symbol<Attribute>,
-        ) = unsafe {
+        let (init, version, count, handle, name, memory, attribute) = unsafe {
             (
-                library.get(b"cuInit\0").map_err(lacks)?,
-                library.get(b"cuDriverGetVersion\0").map_err(lacks)?,
-                library.get(b"cuDeviceGetCount\0").map_err(lacks)?,
-                library.get(b"cuDeviceGet\0").map_err(lacks)?,
-                library.get(b"cuDeviceGetName\0").map_err(lacks)?,
-                library.get(b"cuDeviceTotalMem_v2\0").map_err(lacks)?,
-                library.get(b"cuDeviceGetAttribute\0").map_err(lacks)?,
+                library.get::<Init>(b"cuInit\0").map_err(lacks)?,
+                library.get::<Number>(b"cuDriverGetVersion\0").map_err(lacks)?,
+                library.get::<Number>(b"cuDeviceGetCount\0").map_err(lacks)?,
+                library.get::<Handle>(b"cuDeviceGet\0").map_err(lacks)?,
+                library.get::<Name>(b"cuDeviceGetName\0").map_err(lacks)?,
+                library.get::<Memory>(b"cuDeviceTotalMem_v2\0").map_err(lacks)?,
+                library.get::<Attribute>(b"cuDeviceGetAttribute\0").map_err(lacks)?,
             )
         };
         let done = |code: c_int| if code == 0 { Ok(()) } else { Err(format!("the NVIDIA driver answers with the error {code}")) };

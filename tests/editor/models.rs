@@ -4,7 +4,7 @@ use super::plan::plan;
 use super::{act, editor, event};
 use pentimento::editor::{Action, Editor, Shelf};
 use pentimento::hub::{Installed, Offer, Progress, Unfinished};
-use pentimento::jobs::{Command, Event, GetEnding, Models, Source};
+use pentimento::jobs::{Command, Event, GetEnding, Models};
 use pentimento::recipe::ModelId;
 use std::path::PathBuf;
 

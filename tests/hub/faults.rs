@@ -33,7 +33,8 @@ fn assert_no_wrong_file(home: &Path) {
 
 #[test]
 fn what_passes_ends_in_the_right_file() {
-    let cases: &[(&str, &[(&str, Fault, usize)])] = &[
+    type Faults = [(&'static str, Fault, usize)];
+    let cases: &[(&str, &Faults)] = &[
         ("nothing", &[]),
         ("the connection drops, again and again", &[(WEIGHTS, Fault::Drop(70_000), 7)]),
         ("it drops before the first byte", &[(WEIGHTS, Fault::Drop(0), 4), ("config.json", Fault::Drop(0), 4)]),
@@ -134,7 +135,9 @@ fn what_is_no_model_or_not_there_is_said() {
     let home = tempfile::tempdir().unwrap();
     let said = |repo: Option<Repo>| {
         let server = crate::server::Server::start();
-        repo.map(|repo| server.has(MODEL, repo));
+        if let Some(repo) = repo {
+            server.has(MODEL, repo);
+        }
         look(&settings(home.path(), &server.endpoint)).unwrap_err().to_string()
     };
     assert!(said(None).contains("does not have BLIP3o/BLIP3o-NEXT-SFT-3B"));

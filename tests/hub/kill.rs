@@ -28,11 +28,11 @@ fn a_download_that_is_killed_again_and_again_ends_whole() {
     server.set_speed(1_500_000);
     let chance = noise(77, 4 * kills as usize);
     let folder = home.path().join("models").join(NAME);
-    for n in 0..kills as usize {
+    for (n, chance) in chance.iter().enumerate().take(kills as usize) {
         let arguments = ["models", "get", if n == 0 { MODEL } else { NAME }, "--accept-licences"];
         let mut running =
             program(home.path(), &server.endpoint).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(20 + u64::from(chance[n]) * 3 / 2));
+        std::thread::sleep(Duration::from_millis(20 + u64::from(*chance) * 3 / 2));
         running.kill().unwrap();
         running.wait().unwrap();
         assert!(!folder.exists(), "it is ready too early");

@@ -69,7 +69,8 @@ impl Repo {
 
 /// The hash by which the cache knows a content.
 pub fn hash(content: &[u8], large: bool) -> Hash {
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap();
+    let hex = |bytes: &[u8]| bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect::<String>();
     if large {
         return Hash::Sha256(hex(&Sha256::digest(content)));
     }
@@ -182,7 +183,7 @@ fn serve(stream: &TcpStream, state: &State, site: bool) -> std::io::Result<()> {
 
 fn status(mut stream: &TcpStream, line: &str, fields: &[(&str, String)]) -> std::io::Result<()> {
     let mut text = format!("HTTP/1.1 {line}\r\n");
-    fields.iter().for_each(|(name, value)| text += &format!("{name}: {value}\r\n"));
+    text.extend(fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")));
     stream.write_all((text + "\r\n").as_bytes())
 }
 
@@ -227,7 +228,7 @@ fn answer(stream: &TcpStream, state: &State, asked: &Asked) -> std::io::Result<b
             let mut etag = hash(content, *large).hex().to_owned();
             let fault = next_fault(state, file, |f| matches!(f, Fault::Changed | Fault::Loop | Fault::Elsewhere(_)));
             if fault == Some(Fault::Changed) {
-                etag = hash(b"another", *large).hex().to_owned();
+                hash(b"another", *large).hex().clone_into(&mut etag);
             }
             let mut fields = vec![("X-Repo-Commit", repo.commit.clone())];
             if !large && fault.is_none() {

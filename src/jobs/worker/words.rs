@@ -242,7 +242,7 @@ impl Down {
                 let tokens = if head.tokens { Some(blobs.words()?) } else { None };
                 let path = head.path.into_iter().map(|sides| blobs.latents(sides)).collect::<Result<_>>()?;
                 let reference = head.reference.map(|p| blobs.picture(&p)).transpose()?;
-                let place = head.place.map(|p| blobs.place(p)).transpose()?;
+                let place = head.place.as_ref().map(|p| blobs.place(p)).transpose()?;
                 let (id, recipe, variations, device) = (JobId(head.id), head.recipe, head.variations, head.device);
                 let job = Job { id, recipe, reference, place, variations, tokens, path, device };
                 Self::Job(Box::new(Order { number: head.number, step_down: head.step_down, previews: head.previews, job }))
@@ -440,7 +440,7 @@ impl Blobs {
         Ok(Picture::new(head.width, head.height, pixels)?)
     }
 
-    fn place(&mut self, head: PlaceHead) -> Result<Place> {
+    fn place(&mut self, head: &PlaceHead) -> Result<Place> {
         let placing = match head.placing {
             PlacingHead::Whole => Placing::Whole,
             PlacingHead::Change { reach } => Placing::Change { reach },
@@ -453,7 +453,7 @@ impl Blobs {
                 Placing::Selection { mask, blend: Blend { feather, matching } }
             }
         };
-        let PlaceHead { left, top, width, height, .. } = head;
+        let PlaceHead { left, top, width, height, .. } = *head;
         Ok(Place { seen: ContextBox { left, top, width, height }, placing })
     }
 }

@@ -9,14 +9,16 @@ use candle_nn::VarBuilder;
 /// A block of either kind.
 pub(super) enum Block {
     Res(ResBlock),
-    EfficientVit(EfficientVitBlock),
+    EfficientVit(Box<EfficientVitBlock>),
 }
 
 impl Block {
     pub fn new(kind: BlockType, channels: usize, multiscales: &[usize], cfg: &Config, vb: &VarBuilder) -> Result<Self> {
         Ok(match kind {
             BlockType::ResBlock => Self::Res(ResBlock::new(channels, vb)?),
-            BlockType::EfficientViTBlock => Self::EfficientVit(EfficientVitBlock::new(channels, multiscales, cfg.attention_head_dim, vb)?),
+            BlockType::EfficientViTBlock => {
+                Self::EfficientVit(Box::new(EfficientVitBlock::new(channels, multiscales, cfg.attention_head_dim, vb)?))
+            }
         })
     }
 

@@ -241,7 +241,7 @@ impl Blocks {
         match &self.held {
             Held::Bytes(bytes) => {
                 let (rows, columns) = self.dims()?;
-                let bytes = Bytes::of(bytes)?;
+                let bytes = Bytes::of(bytes);
                 let mut out = vec![0f32; rows * columns];
                 let row_bytes = self.row_bytes();
                 out.par_chunks_mut(columns.max(1)).zip(bytes.as_slice()?.par_chunks(row_bytes)).for_each(|(to, from)| {
@@ -279,7 +279,7 @@ impl Blocks {
     /// The bytes `(rows, bytes of a row)` where they are on the CPU.
     pub(super) fn bytes(&self) -> Result<Bytes<'_>> {
         match &self.held {
-            Held::Bytes(bytes) => Bytes::of(bytes),
+            Held::Bytes(bytes) => Ok(Bytes::of(bytes)),
             Held::Device(..) => bail!("expected blocks on the CPU"),
         }
     }
@@ -297,10 +297,10 @@ pub(super) struct Bytes<'a> {
 }
 
 impl<'a> Bytes<'a> {
-    fn of(tensor: &'a Tensor) -> Result<Self> {
+    fn of(tensor: &'a Tensor) -> Self {
         let len = tensor.elem_count();
         let (storage, layout) = tensor.storage_and_layout();
-        Ok(Self { start: layout.start_offset(), storage, len })
+        Self { start: layout.start_offset(), storage, len }
     }
 
     pub fn as_slice(&self) -> Result<&[u8]> {

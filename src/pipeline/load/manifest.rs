@@ -50,7 +50,10 @@ impl std::fmt::Display for Misfits {
 
 /// Notes every tensor that a network asks for, and answers with one zero seen as the whole shape.
 #[derive(Clone, Default)]
-struct Notes(Arc<Mutex<BTreeMap<String, (Vec<usize>, DType)>>>);
+struct Notes(Arc<Mutex<Asked>>);
+
+/// Shape and type by name.
+type Asked = BTreeMap<String, (Vec<usize>, DType)>;
 
 impl SimpleBackend for Notes {
     fn get(&self, shape: Shape, name: &str, _: candle_nn::Init, dtype: DType, device: &Device) -> CandleResult<Tensor> {

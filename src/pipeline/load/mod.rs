@@ -158,6 +158,7 @@ pub enum Part {
 }
 
 /// A part that has been built.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, moved once")]
 pub enum Built {
     VisionTower(ta_tok::TaTok),
     LanguageModel(qwen3::Qwen3),
