@@ -288,7 +288,7 @@ fn vision(bench: &Bench, sizes: &Sizes) -> Result<()> {
     bench.report("siglip forward", 1, (bench.arguments.runs / 2).max(1), || tower.forward(&picture, &mut ()).map(drop))?;
     drop(tower);
     let shallow = ta_tok::Config { select_layer_id: 0, ..sizes.tower.clone() };
-    let quantiser = ta_tok::TaTok::new(&shallow, &bench.vb())?;
+    let quantiser = ta_tok::TaTok::new(&shallow, &bench.vb(), &Hold::all())?;
     bench.report("codebook projection and lookup", 1, 1, || quantiser.forward(&picture, &mut ()).map(drop))
 }
 
