@@ -1,7 +1,7 @@
 //! Everything that takes longer than a frame, on threads of its own.
 //!
-//! Seven lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
-//! puts results into pictures, compares them and cuts them for the screen; *dialogs* waits for the system's file dialogs;
+//! Eight lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
+//! puts results into pictures, compares them and cuts them for the screen; *drawing* draws on selections; *dialogs* waits for the system's file dialogs;
 //! *network* fetches models, *models* looks them up, checks and removes them, and *converting* makes them ready.
 //! [`Jobs`] is the window's end: [`Jobs::send`] never blocks, and [`Jobs::poll`] takes what has come up.
 //!
@@ -14,6 +14,7 @@
 mod compute;
 mod converting;
 mod dialogs;
+mod drawing;
 mod keeping;
 mod message;
 mod network;
@@ -22,7 +23,10 @@ mod storage;
 pub mod worker;
 
 pub use compute::{Backend, EngineBackend, Failure};
-pub use message::{Adjusted, Command, Ending, Event, GetEnding, Job, JobId, Kept, KeptState, ModelFacts, Models, Place, Shape, Thumbnail};
+pub use message::{
+    Adjusted, Command, Draw, Ending, Event, Form, GetEnding, Job, JobId, Kept, KeptState, ModelFacts, Models, Place, Shape, Thumbnail,
+    WholeDrawing,
+};
 // The words of messages that the hub made up.
 pub use crate::hub::{
     BadFile, ENTRIES as CATALOGUE, Entry as CatalogueEntry, Installed, Licence, Offer, Plan, Progress as GetProgress, RemoteFile,
@@ -106,6 +110,7 @@ pub struct Jobs {
     converting: Sender<(Box<ConvertRequest>, CancelToken)>,
     storage: Sender<Command>,
     pixels: Sender<Command>,
+    drawing: Sender<Command>,
     dialogs: Sender<Command>,
     network: Sender<Command>,
     models: Sender<Command>,
@@ -143,6 +148,7 @@ impl Jobs {
         let (converting, converting_out) = unbounded();
         let (storage, storage_out) = unbounded();
         let (pixels, pixels_out) = unbounded();
+        let (drawing, drawing_out) = unbounded();
         let (dialogs, dialogs_out) = unbounded();
         let (network, network_out) = unbounded();
         let (models, models_out) = unbounded();
@@ -156,6 +162,8 @@ impl Jobs {
         let lane_up = up.clone();
         lane("pixels").spawn(move || pixels::run(&pixels_out, &lane_up))?;
         let lane_up = up.clone();
+        lane("drawing").spawn(move || drawing::run(&drawing_out, &lane_up))?;
+        let lane_up = up.clone();
         let find = settings.clone();
         lane("network").spawn(move || network::fetch(&network_out, &lane_up, &find))?;
         let lane_up = up.clone();
@@ -164,7 +172,7 @@ impl Jobs {
         lane("dialogs").spawn(move || dialogs::run(&dialogs_out, &lane_up))?;
         let (tokens, conversions) = (HashMap::new(), CancelToken::default());
         let keeping = Some(keeping);
-        Ok(Self { compute, converting, storage, pixels, dialogs, network, models, events, news, tokens, conversions, keeping, up })
+        Ok(Self { compute, converting, storage, pixels, drawing, dialogs, network, models, events, news, tokens, conversions, keeping, up })
     }
 
     /// Hands a command to its lane.
@@ -197,6 +205,9 @@ impl Jobs {
                 if let Err(error) = asking {
                     tracing::warn!("devices cannot be listed: {error}");
                 }
+            }
+            Command::Draw(_) => {
+                let _ = self.drawing.send(command);
             }
             Command::AskOpen | Command::AskSave { .. } | Command::AskFolder | Command::AskOpenMask | Command::AskSaveMask => {
                 let _ = self.dialogs.send(command);
