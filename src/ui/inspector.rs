@@ -50,6 +50,10 @@ fn model(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
         let line = format!("{}: {}", get.title, models::get_words(get));
         ui.add(egui::Label::new(RichText::new(line).small().color(colours.weak)).truncate());
     }
+    if let Some(conversion) = &editor.shelf.conversion {
+        let line = format!("{}: {}", conversion.title, models::conversion_words(conversion));
+        ui.add(egui::Label::new(RichText::new(line).small().color(colours.weak)).truncate());
+    }
     match &editor.model.facts {
         None => {
             ui.label(RichText::new("Being looked at…").small().color(colours.weak));
