@@ -128,7 +128,7 @@ impl Editor {
                 self.say(NoticeKind::Done, &format!("Stopped.{kept}"));
             }
             Ending::Failed { why, out_of_memory } => {
-                let next = if out_of_memory { " Close other programs, or use a smaller model." } else { "" };
+                let next = if out_of_memory { " Close other programs, or make the model smaller (Models…)." } else { "" };
                 self.say(NoticeKind::Failed, &format!("That did not work: {why}.{next}"));
             }
         }

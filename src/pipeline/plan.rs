@@ -304,7 +304,9 @@ impl Plan {
             Residency::LayerByLayer => "layer by layer from the disk",
         };
         let (need, usable) = (self.peak_bytes, self.usable_bytes);
-        if usable == u64::MAX { format!("{how}, {}", size(need)) } else { format!("{how}, {} of {}", number(need, usable), size(usable)) }
+        let is_small = need < 100 << 20;
+        let need = if is_small || usable == u64::MAX { size(need) } else { number(need, usable) };
+        if usable == u64::MAX { format!("{how}, {need}") } else { format!("{how}, {need} of {}", size(usable)) }
     }
 
     fn refusal(&self, facts: &Facts) -> Error {

@@ -138,7 +138,7 @@ fn memory(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             (device.map_or_else(|| plan.clone(), |device| format!("Runs on {device}")), plan.clone(), colours.weak)
         }
         (_, Some(Ok(forecast))) => (format!("Will run on {}", forecast.words()), forecast.plan.words.clone(), colours.weak),
-        (_, Some(Err(why))) => ("A run has no room or no device now".to_owned(), sentence(why), colours.danger),
+        (_, Some(Err(why))) => (sentence(why), sentence(why), colours.danger),
         (_, None) => match &editor.device {
             Some(device) => (format!("Runs on {device}"), editor.plan.clone().unwrap_or_default(), colours.weak),
             None => return,

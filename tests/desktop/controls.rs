@@ -137,7 +137,7 @@ pub struct Button {
 pub fn buttons(screen: &Screen, [x, y]: [Range<usize>; 2]) -> Vec<Button> {
     const NARROWEST: usize = 24;
     let shot = screen.shot();
-    let of = |c: eframe::egui::Color32| [c.r(), c.g(), c.b()];
+    let of = |c: egui::Color32| [c.r(), c.g(), c.b()];
     let fills = [theme::DARK, theme::LIGHT].map(|c| [(of(c.raised), false), (of(c.accent), true)]);
     let at = |x: usize, y: usize| -> &[u8] { &shot.rgb[3 * (y * shot.width + x)..][..3] };
     let mut found: Vec<([usize; 3], bool)> = Vec::new();
@@ -147,11 +147,10 @@ pub fn buttons(screen: &Screen, [x, y]: [Range<usize>; 2]) -> Vec<Button> {
             let fill = fills.iter().flatten().find(|(fill, _)| at(left, row) == fill);
             let length = fill.map_or(0, |(fill, _)| (left..x.end).take_while(|x| at(*x, row) == fill).count());
             // Tall enough, the same on the way down, and not the lower part of one that was found.
-            let is_new = || !found.iter().any(|([l, top, len], _)| row < top + 34 && left + 4 >= *l && left <= l + len + 8);
-            if let Some((fill, accent)) =
+            let is_new = || !found.iter().any(|([l, top, len], _)| row < top + 34 && left < l + len && left + length > *l);
+            if let Some((_, accent)) =
                 fill.filter(|(fill, _)| length >= NARROWEST && (2..18).all(|d| at(left + 2, row + d) == fill) && is_new())
             {
-                let _ = fill;
                 found.push(([left, row, length], *accent));
             }
             left += length.max(1);
@@ -166,9 +165,14 @@ pub fn buttons(screen: &Screen, [x, y]: [Range<usize>; 2]) -> Vec<Button> {
     all
 }
 
-/// Clicks at a place once; what comes of it is waited for elsewhere. The pointer leaves, so that nothing is lit up.
+/// Clicks a button once; what comes of it is waited for elsewhere. Afterwards the pointer is where it lights up nothing: within
+/// the frame of a page, and only once the click was heard, since it counts where the pointer is then.
 pub fn press(screen: &Screen, button: Button) {
-    screen.click(button.x, button.y);
-    sleep(Duration::from_millis(150));
-    screen.to(20.0, 600.0);
+    press_at(screen, button.x, button.y);
+}
+
+pub fn press_at(screen: &Screen, x: f32, y: f32) {
+    screen.click(x, y);
+    sleep(Duration::from_millis(600));
+    screen.to(314.0, 410.0);
 }

@@ -162,7 +162,7 @@ fn the_page_of_models_leads_to_a_download() {
     let mut h = harness(Window::new(), Theme::Dark);
     h.get_by_label("Models…").click();
     h.run_steps(5);
-    assert!(h.state().commands.iter().any(|c| matches!(c, Command::ListModels)));
+    assert!(h.state().commands.iter().any(|c| matches!(c, Command::ListModels(_))));
     h.get_by_label("Get BLIP3o-NEXT SFT 3B").click();
     h.run_steps(2);
     assert!(h.state().commands.iter().any(|c| matches!(c, Command::LookUpModel(Source::Listed(id)) if id == "blip3o-next-sft-3b")));
@@ -237,7 +237,7 @@ fn what_computes_is_told_and_chosen() {
 #[test]
 fn the_status_line_tells_the_plan_and_leads_to_the_page() {
     let mut window = Window::new();
-    window.opens("welcome.png", super::welcome());
+    window.opens("welcome.png", welcome());
     let intent = window.commands.iter().rev().find_map(|c| if let Command::Forecast(i) = c { Some(i.clone()) } else { None });
     let plan = json!({
         "words": "Each stage loads what it needs", "residency": "stage_by_stage", "weights": "as_stored", "layers": [], "strip_values": 1,

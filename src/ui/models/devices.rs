@@ -3,7 +3,7 @@
 use super::{card, section, weak};
 use crate::editor::{Action, DeviceChoice, DeviceFacts, Editor, sentence};
 use crate::ui::theme;
-use eframe::egui::{RadioButton, RichText, Ui};
+use eframe::egui::{Frame, Margin, RadioButton, RichText, Ui};
 
 pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     section(ui, "What computes");
@@ -15,8 +15,8 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     card(
         ui,
         |ui| {
-            ui.spacing_mut().item_spacing.y = 4.0;
-            let now = editor.computes().map_or_else(String::new, |device| format!(", at present {}", kind(device)));
+            (ui.spacing_mut().item_spacing.y, ui.spacing_mut().interact_size.y) = (4.0, 18.0);
+            let now = editor.computes().map_or_else(String::new, |device| format!("; at present {}", kind(device)));
             let words = format!("A graphics card where one can be used, else the CPU{now}");
             row(ui, "Automatic", &words, chosen == DeviceChoice::Auto, true, DeviceChoice::Auto, actions);
             for facts in devices {
@@ -60,7 +60,7 @@ fn row(ui: &mut Ui, name: &str, words: &str, chosen: bool, can: bool, device: De
     if ui.add_enabled(can, RadioButton::new(chosen, name)).on_hover_text("From the next run on").clicked() {
         actions.push(Action::SetDevice(device));
     }
-    ui.indent(("device", device as u8), |ui| {
+    Frame::new().inner_margin(Margin { left: 18, ..Margin::ZERO }).show(ui, |ui| {
         if chosen && !can {
             super::bad(ui, sentence(words));
         } else {

@@ -69,6 +69,7 @@ fn card(ui: &mut Ui, words: impl FnOnce(&mut Ui), buttons: impl FnOnce(&mut Ui))
     let colours = theme::colours(ui.style());
     Frame::new().fill(colours.field).corner_radius(theme::ROUND).inner_margin(theme::PAD).show(ui, |ui| {
         ui.set_width(ui.available_width());
+        ui.visuals_mut().extreme_bg_color = colours.raised; // what is left of a progress bar
         ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
             buttons(ui);
             ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
