@@ -28,7 +28,7 @@ pub use compare::{Compare, How, Proof};
 use files::export_name;
 pub use history::{History, HistoryView};
 pub use keeping::ProjectFacts;
-pub use models::{Get, ModelsPage, Removing, Shelf, sentence};
+pub use models::{Get, ModelsPage, Removing, Shelf, gigabytes, sentence};
 pub use placing::{Adjust, Adjustment, Context, MOST_FEATHER, Preserve};
 pub use run::{Past, Run, Waiting};
 use running::usual_steps;

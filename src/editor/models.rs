@@ -261,7 +261,7 @@ impl Editor {
         let title = self.shelf.title(name);
         self.shelf.gone.remove(name);
         match result {
-            Ok(bytes) => self.say(NoticeKind::Done, &format!("{title} is removed: {:.1} GB are free again.", bytes as f64 / 1e9)),
+            Ok(bytes) => self.say(NoticeKind::Done, &format!("{title} is removed: {} are free again.", gigabytes(bytes))),
             Err(why) => self.say(NoticeKind::Failed, &format!("{title} cannot be removed: {why}.")),
         }
         commands.push(self.list_models());
@@ -284,4 +284,23 @@ impl ModelsPage {
 pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Bytes for a person, in powers of ten as disks and networks are sold.
+pub fn gigabytes(bytes: u64) -> String {
+    match bytes as f64 {
+        b if b >= 1e9 => format!("{:.1} GB", b / 1e9),
+        b if b >= 1e6 => format!("{:.0} MB", b / 1e6),
+        b => format!("{:.0} kB", (b / 1e3).ceil()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        assert_eq!([8_749_000_000, 12_300_000, 1, 0].map(gigabytes), ["8.7 GB", "12 MB", "1 kB", "0 kB"]);
+    }
 }

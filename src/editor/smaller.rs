@@ -1,6 +1,6 @@
 //! Models that are made smaller, and those that are a folder and no more.
 
-use super::models::{Removing, Shelf};
+use super::models::{Removing, Shelf, gigabytes};
 use super::{Editor, ModelsPage, NoticeKind, sentence};
 use crate::jobs::{CATALOGUE, Command, ConvertProgress, ConvertRequest, Converted, Estimate, Glance, Precision, Precisions};
 use crate::recipe::ModelId;
@@ -90,7 +90,8 @@ impl ModelsPage {
         self.conversion.as_ref().is_some_and(of)
     }
 
-    fn is_ours(&self, folder: &Path) -> bool {
+    /// Whether it lies where downloads go.
+    pub fn is_ours(&self, folder: &Path) -> bool {
         self.models.iter().flatten().any(|models| folder.starts_with(&models.folder))
     }
 }
@@ -206,7 +207,7 @@ impl Editor {
         let Some(Conversion { title, .. }) = self.shelf.conversion.take_if(|c| c.request.out == out) else { return };
         match result {
             Ok(Converted::Done { bytes, .. }) => {
-                let text = format!("{title} is ready: {:.1} GB. Choose it on the page of models.", bytes as f64 / 1e9);
+                let text = format!("{title} is ready: {}. Choose it on the page of models.", gigabytes(bytes));
                 self.say(NoticeKind::Done, &text);
                 self.remember(out, commands);
             }
@@ -220,7 +221,7 @@ impl Editor {
         let title = self.shelf.folder_title(folder);
         match result {
             Ok(bytes) => {
-                self.say(NoticeKind::Done, &format!("{title} is removed: {:.1} GB are free again.", bytes as f64 / 1e9));
+                self.say(NoticeKind::Done, &format!("{title} is removed: {} are free again.", gigabytes(bytes)));
                 self.settings.folders.retain(|f| f != folder);
                 commands.push(Command::SaveSettings(self.settings.to_json()));
             }

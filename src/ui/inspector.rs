@@ -39,7 +39,7 @@ fn model(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             }
             let name = match &editor.model.id {
                 ModelId::Nano => "nano, built in".to_owned(),
-                folder @ ModelId::Folder(_) => folder.name(),
+                ModelId::Folder(folder) => editor.shelf.folder_title(folder),
             };
             ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
                 ui.add(egui::Label::new(RichText::new(name).color(colours.text)).truncate());

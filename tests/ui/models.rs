@@ -188,7 +188,7 @@ fn what_is_here_is_used_checked_and_removed() {
     h.run_steps(2);
     assert!(h.state().commands.iter().any(|c| matches!(c, Command::VerifyModel(_))));
     h.get_by_label("Remove…").click();
-    h.run_steps(2);
+    h.run_steps(4);
     h.get_by_label("Remove").click();
     h.run_steps(2);
     assert!(h.state().commands.iter().any(|c| matches!(c, Command::RemoveModel { cached: true, .. })));
@@ -200,14 +200,14 @@ fn a_model_is_made_smaller_from_its_card() {
     let buttons: Vec<_> = h.get_all_by_label("Make smaller…").collect();
     assert_eq!(buttons.len(), 2, "one of the download, one of the folder; not of what is small already");
     buttons[0].click();
-    h.run_steps(2);
+    h.run_steps(4);
     h.get_by_label("Finding out how small it can be…");
 
     let mut h = harness(choice(), Theme::Light);
     h.get_by_label("4.9 GB");
     h.get_by_label("4 bit").click();
     h.run_steps(2);
-    h.get_by_label("Make it").click();
+    h.get_by_label("Make the copy").click();
     h.run_steps(3);
     let request = h.state().commands.iter().find_map(|c| if let Command::Convert(r) = c { Some(r.clone()) } else { None }).unwrap();
     assert_eq!((request.precisions.language_model, request.out), (Precision::Q4, PathBuf::from(format!("{ORIGINAL}-4bit"))));
@@ -238,13 +238,18 @@ fn what_computes_is_told_and_chosen() {
 fn the_status_line_tells_the_plan_and_leads_to_the_page() {
     let mut window = Window::new();
     window.opens("welcome.png", welcome());
-    let intent = window.commands.iter().rev().find_map(|c| if let Command::Forecast(i) = c { Some(i.clone()) } else { None });
     let plan = json!({
         "words": "Each stage loads what it needs", "residency": "stage_by_stage", "weights": "as_stored", "layers": [], "strip_values": 1,
         "stages": [], "peak_bytes": 4_402_341_478u64, "usable_bytes": 6_442_450_944u64, "is_step_down": false,
     });
     let forecast: Forecast = serde_json::from_value(json!({"plan": plan, "device": "CPU"})).unwrap();
-    window.hear(Event::Forecast { intent: intent.unwrap(), result: Ok(Box::new(forecast)) });
+    // The first question was from before there was a picture; its answer brings the next one.
+    for edits in [false, true] {
+        let intents = window.commands.iter().filter_map(|c| if let Command::Forecast(i) = c { Some(i.clone()) } else { None });
+        let intent = intents.last().unwrap();
+        assert_eq!(intent.edits, edits);
+        window.hear(Event::Forecast { intent, result: Ok(Box::new(forecast.clone())) });
+    }
     let mut h = harness(window, Theme::Dark);
     h.get_by_label("Will run on CPU, stage by stage, 4.1 of 6.0 GiB").click();
     h.run_steps(3);

@@ -8,7 +8,7 @@ pub use smaller::conversion_words;
 
 use super::theme;
 use crate::editor::{
-    Action, CATALOGUE, CatalogueEntry, Editor, Get, Installed, Models, ModelsPage, Removing, Shelf, Source, Unfinished, sentence,
+    Action, CATALOGUE, CatalogueEntry, Editor, Get, Installed, Models, ModelsPage, Removing, Shelf, Source, Unfinished, gigabytes, sentence,
 };
 use crate::recipe::ModelId;
 use eframe::egui::{self, Align, Button, Frame, Id, Key, Layout, Modal, ProgressBar, RichText, Role, ScrollArea, TextEdit, Ui, WidgetInfo};
@@ -24,7 +24,14 @@ pub fn show(ui: &Ui, editor: &Editor, actions: &mut Vec<Action>) {
     }
     let mut acts = Vec::new();
     let frame = Frame::popup(ui.style()).inner_margin(theme::PAD);
-    let shown = Modal::new(Id::unique("models")).frame(frame).show(ui.ctx(), |ui| {
+    // Each page has a size of its own.
+    let name = match (&page.removing, &page.offer, &page.choice) {
+        (Some(_), ..) => "remove a model",
+        (None, Some(_), _) => "an offer",
+        (None, None, Some(_)) => "make a model smaller",
+        (None, None, None) => "models",
+    };
+    let shown = Modal::new(Id::unique(name)).frame(frame).show(ui.ctx(), |ui| {
         ui.set_width(WIDTH);
         match (&page.removing, &page.offer, &page.choice) {
             (Some(what), ..) => ask_remove(ui, page, what, &mut acts),
@@ -106,15 +113,10 @@ fn list(ui: &mut Ui, editor: &Editor, acts: &mut Vec<Shelf>, actions: &mut Vec<A
             Some(Err(why)) => bad(ui, format!("The models here cannot be listed: {why}.")),
             Some(Ok(models)) => here(ui, editor, models, acts),
         }
-        ui.horizontal(|ui| {
-            if ui.button("Folder…").on_hover_text("Use a BLIP3o-NEXT model from a folder on this disk").clicked() {
-                acts.push(Shelf::Close);
-                actions.push(Action::ChooseModel);
-            }
-            if let ModelId::Folder(path) = &editor.model.id {
-                weak(ui, format!("In use: {}", path.display()));
-            }
-        });
+        if ui.button("Folder…").on_hover_text("Use a BLIP3o-NEXT model from a folder on this disk").clicked() {
+            acts.push(Shelf::Close);
+            actions.push(Action::ChooseModel);
+        }
         devices::show(ui, editor, actions);
         section(ui, "To download");
         weak(ui, "Nothing is fetched, and nobody is asked, before you click. Size and licence are read from the repository first.");
@@ -365,15 +367,6 @@ fn share(done: u64, all: u64) -> f32 {
     if all == 0 { 0.0 } else { (done as f64 / all as f64) as f32 }
 }
 
-/// Bytes for a person, in powers of ten as disks and networks are sold.
-fn gigabytes(bytes: u64) -> String {
-    match bytes as f64 {
-        b if b >= 1e9 => format!("{:.1} GB", b / 1e9),
-        b if b >= 1e6 => format!("{:.0} MB", b / 1e6),
-        b => format!("{:.0} kB", (b / 1e3).ceil()),
-    }
-}
-
 fn duration(seconds: f64) -> String {
     match seconds {
         s if s >= 5400.0 => format!("{:.1} hours", s / 3600.0),
@@ -390,8 +383,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_short() {
-        assert_eq!([gigabytes(8_749_000_000), gigabytes(12_300_000), gigabytes(1), gigabytes(0)], ["8.7 GB", "12 MB", "1 kB", "0 kB"]);
+    fn times_are_short() {
         assert_eq!([duration(7200.0), duration(125.0), duration(0.2)], ["2.0 hours", "2 minutes", "1 second"]);
     }
 }

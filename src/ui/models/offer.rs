@@ -1,7 +1,7 @@
 //! An offer of the net: size, licences and where it goes, before a byte is fetched.
 
-use super::{HEIGHT, accent, bad, gigabytes, section, title, weak};
-use crate::editor::{ModelsPage, Offer, Shelf, sentence};
+use super::{HEIGHT, accent, bad, section, title, weak};
+use crate::editor::{ModelsPage, Offer, Shelf, gigabytes, sentence};
 use crate::ui::theme;
 use eframe::egui::{self, Align, Frame, Layout, RichText, ScrollArea, Ui};
 

@@ -1,7 +1,7 @@
 //! Models made smaller, and models that are a folder and no more.
 
-use super::{accent, bad, card, duration, gigabytes, section, share, title, weak};
-use crate::editor::{Choice, Conversion, Editor, FolderModel, Glance, Models, ModelsPage, Precision, Shelf, Smaller, sentence};
+use super::{accent, bad, card, duration, section, share, title, weak};
+use crate::editor::{Choice, Conversion, Editor, FolderModel, Glance, Models, ModelsPage, Precision, Shelf, Smaller, gigabytes, sentence};
 use crate::recipe::ModelId;
 use crate::ui::theme;
 use eframe::egui::{Align, Button, Id, Layout, ProgressBar, RadioButton, RichText, TextEdit, Ui};
@@ -66,20 +66,22 @@ fn folder(ui: &mut Ui, editor: &Editor, model: &FolderModel, acts: &mut Vec<Shel
         ui,
         |ui| {
             name(ui, &page.folder_title(folder));
-            let path = folder.display();
+            let place = if page.is_ours(folder) { String::new() } else { format!(" · {}", folder.display()) };
             match &model.glance {
                 Glance::Official { bytes } => {
-                    weak(ui, format!("{} · {path}", gigabytes(*bytes)));
+                    weak(ui, format!("{}{place}", gigabytes(*bytes)));
                 }
                 Glance::Ready { bytes, bits } => {
                     let bits = bits.map_or_else(String::new, |bits| format!(" in {bits} bit"));
-                    weak(ui, format!("{}{bits}, made on this computer · {path}", gigabytes(*bytes)));
+                    weak(ui, format!("{}{bits}, made on this computer{place}", gigabytes(*bytes)));
                 }
                 Glance::Begun { done, total, .. } => {
                     ui.add(ProgressBar::new(share(*done, *total)).desired_height(8.0));
                     weak(ui, format!("Not finished: {} of {} are complete", gigabytes(*done), gigabytes(*total)));
                 }
-                Glance::Nothing(why) => bad(ui, format!("{}.", sentence(why))),
+                Glance::Nothing(why) => {
+                    bad(ui, format!("{}.", sentence(why)));
+                }
             }
         },
         |ui| match &model.glance {
@@ -128,8 +130,8 @@ fn quality(precision: Precision) -> &'static str {
         Precision::Bf16 => {
             "Equal to an original in 16 bit, to the last bit of the picture. Starts quicker, and leaves out what is never used."
         }
-        Precision::Q8 => "Every stage stays within 2 % of the original, and pictures are hard to tell apart. The usual choice.",
-        Precision::Q4 => "For little memory. Coarser: the same words and seed give another picture of the same kind.",
+        Precision::Q8 => "Each layer stays within 2 % of the original, and pictures are hard to tell apart. The usual choice.",
+        Precision::Q4 => "For little memory. Layers are off by up to 14 %: the same words and seed give another picture.",
     }
 }
 
@@ -156,6 +158,7 @@ pub fn choose(ui: &mut Ui, page: &ModelsPage, choice: &Choice, acts: &mut Vec<Sh
         card(
             ui,
             |ui| {
+                ui.spacing_mut().interact_size.y = 20.0;
                 let words = RichText::new(format!("{} bit", precision.bits())).font(theme::strong_font(theme::BODY));
                 if ui.add(RadioButton::new(choice.precision == precision, words)).clicked() {
                     acts.push(Shelf::Smaller(Smaller::Choose(precision)));
@@ -194,7 +197,7 @@ pub fn choose(ui: &mut Ui, page: &ModelsPage, choice: &Choice, acts: &mut Vec<Sh
     ui.add_space(4.0);
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let can = choice.can_start() && page.conversion.is_none();
-        if ui.add_enabled(can, accent(ui, "Make it")).clicked() {
+        if ui.add_enabled(can, accent(ui, "Make the copy")).clicked() {
             acts.push(Shelf::Smaller(Smaller::Start));
         }
         if ui.button("Back").clicked() {
