@@ -165,14 +165,24 @@ pub fn buttons(screen: &Screen, [x, y]: [Range<usize>; 2]) -> Vec<Button> {
     all
 }
 
-/// Clicks a button once; what comes of it is waited for elsewhere. Afterwards the pointer is where it lights up nothing: within
-/// the frame of a page, and only once the click was heard, since it counts where the pointer is then.
-pub fn press(screen: &Screen, button: Button) {
-    press_at(screen, button.x, button.y);
-}
-
-pub fn press_at(screen: &Screen, x: f32, y: f32) {
-    screen.click(x, y);
-    sleep(Duration::from_millis(600));
+/// Clicks at a place until something comes of it: a click that takes as long as a slow frame is none. Afterwards the pointer is
+/// where it lights up nothing, within the frame of a page; it goes there only once the click was heard, since a click counts
+/// where the pointer is then.
+#[track_caller]
+pub fn press_at(screen: &Screen, (x, y): (f32, f32), what: &str, there: impl Fn() -> bool) {
+    let tries = (0..4).any(|_| {
+        screen.click(x, y);
+        let start = Instant::now();
+        let mut is_there = there();
+        while !is_there && start.elapsed() < Duration::from_secs(12) {
+            sleep(Duration::from_millis(100));
+            is_there = there();
+            if start.elapsed() > Duration::from_millis(1500) {
+                screen.to(314.0, 410.0); // what is lit up is not found by its colour
+            }
+        }
+        is_there
+    });
     screen.to(314.0, 410.0);
+    assert!(tries, "{what}; {}", screen.keep());
 }

@@ -3,7 +3,7 @@
 //!
 //! `PENTIMENTO_TOUR=folder cargo test --test desktop models` keeps a picture of each stop.
 
-use crate::controls::{self, Button, buttons, press, press_at};
+use crate::controls::{self, Button, buttons, press_at};
 use crate::program::Program;
 use crate::scene::{MODEL, NAME, SIDE, TOKEN, real_model};
 use crate::screen::{Screen, WIDTH};
@@ -20,7 +20,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// The page's part of the screen, a little less than all of it.
-const PAGE: [Range<usize>; 2] = [312..968, 60..800];
+const PAGE: [Range<usize>; 2] = [312..968, 60..690];
 
 struct Scene {
     screen: Screen,
@@ -50,10 +50,26 @@ impl Scene {
     fn open(&self) {
         let column = [WIDTH as usize - theme::INSPECTOR_WIDTH as usize..WIDTH as usize, theme::TOP_HEIGHT as usize..110];
         let found = buttons(&self.screen, column);
-        press(&self.screen, *found.first().expect("a button for the page"));
+        let button = *found.first().expect("a button for the page");
         // The page's own button to close it stands at the top.
-        self.until("the page does not open", |all| all.first().is_some_and(|b| b.x > 880.0));
+        self.press(button, "the page does not open", || buttons(&self.screen, PAGE).first().is_some_and(|b| b.x > 880.0 && b.y < 170.0));
         rest(&self.screen);
+    }
+
+    /// Presses a button until something comes of it.
+    #[track_caller]
+    fn press(&self, button: Button, what: &str, there: impl Fn() -> bool) {
+        press_at(&self.screen, (button.x, button.y), what, there);
+    }
+
+    /// The buttons of a page that is all there.
+    fn buttons(&self) -> Vec<Button> {
+        rest(&self.screen);
+        buttons(&self.screen, PAGE)
+    }
+
+    fn leads_on(&self) -> bool {
+        buttons(&self.screen, PAGE).iter().any(|b| b.is_accent)
     }
 
     /// Waits for buttons.
@@ -73,6 +89,8 @@ impl Scene {
     /// The button that leads on, once there is one.
     #[track_caller]
     fn accent(&self, what: &str) -> Button {
+        self.until(what, |all| all.iter().any(|b| b.is_accent));
+        rest(&self.screen);
         let all = self.until(what, |all| all.iter().any(|b| b.is_accent));
         *all.iter().find(|b| b.is_accent).unwrap()
     }
@@ -149,31 +167,28 @@ fn models() {
     scene.open();
     stop(screen, "m1-page");
     assert_eq!(server.asked().len(), 0, "somebody was asked before a click");
-    let get = scene.row(1)[0];
-    press(screen, get);
-    wait(&scene, "nobody asks the repository", || server.asked().len() > 2);
+    scene.press(scene.row(1)[0], "nobody asks the repository", || server.asked().len() > 2);
     // Two buttons, of which the one that fetches waits for the licences.
-    let back = scene.until("no offer", |all| all.len() == 1)[0];
+    scene.until("no offer", |all| all.len() == 1 && all[0].y > 560.0);
     stop(screen, "m2-offer");
-    press_at(screen, 330.0, back.y - 38.0);
-    let fetch = scene.accent("the licences cannot be accepted");
+    let back = scene.buttons()[0];
+    press_at(screen, (330.0, back.y - 37.0), "the licences cannot be accepted", || scene.leads_on());
     stop(screen, "m3-accepted");
     server.set_speed(1_500_000);
-    press(screen, fetch);
+    let fetch = scene.accent("the licences are not accepted");
+    scene.press(fetch, "nothing is fetched", || server.sent() > 100_000);
 
     // Paused, gone on with, and killed in the middle.
-    wait(&scene, "nothing is fetched", || server.sent() > 3_000_000);
+    wait(&scene, "it does not go on", || server.sent() > 2_000_000);
+    scene.until("there is no way to pause", |all| all.len() > 3);
     shot(screen, "m4-fetching");
-    let pause = scene.row(0)[0];
-    press(screen, pause);
-    let go_on = scene.accent("it does not pause");
+    scene.press(scene.row(0)[0], "it does not pause", || scene.leads_on());
     stop(screen, "m5-paused");
-    sleep(Duration::from_millis(500));
     let sent = server.sent();
     sleep(Duration::from_secs(1));
     assert_eq!(server.sent(), sent, "it goes on although it is paused");
-    press(screen, go_on);
-    wait(&scene, "it does not go on", || server.sent() > sent + 3_000_000);
+    scene.press(scene.accent("what is paused is not offered"), "it does not go on", || server.sent() > sent);
+    wait(&scene, "it does not go on", || server.sent() > sent + 2_000_000);
     program.kill();
     assert!(scene.models().join(format!("{NAME}.unfinished.json")).exists() && !scene.models().join(NAME).exists());
 
@@ -186,28 +201,25 @@ fn models() {
     sleep(Duration::from_secs(1));
     assert_eq!(server.asked().len(), asked, "it began by itself");
     server.set_speed(0);
-    press(screen, go_on);
     let folder = scene.models().join(NAME);
-    wait(&scene, "it does not arrive", || folder.join("model.safetensors").exists());
+    scene.press(go_on, "it does not arrive", || folder.join("model.safetensors").exists());
     program.until_said(60, "is here. Choose it", 1);
     let sent = (server.sent() - before) as usize;
-    assert!(sent < bytes - 4_000_000, "{sent} of {bytes} bytes were sent after the kill");
+    assert!(sent < bytes - 3_000_000, "{sent} of {bytes} bytes were sent after the kill");
 
     // Checked: a green sentence.
     scene.accent("it cannot be used");
-    rest(screen);
     let row = scene.row(0);
     assert_eq!(row.len(), 4, "use, make smaller, check, remove: {row:?}");
     // Letters are thin, and hardly a pixel of them has their full colour.
-    let green =
-        |rgb: &[u8]| rgb.as_chunks::<3>().0.iter().filter(|[r, g, b]| *g > r.saturating_add(30) && *g > b.saturating_add(15)).count();
-    press(screen, row[2]);
-    screen.until(60, "it is not found whole", |shot| green(&shot.part(312, 130, 656, 560)) > 50);
+    let is_green = |[r, g, b]: &[u8; 3]| *g > r.saturating_add(30) && *g > b.saturating_add(15);
+    let green = || screen.shot().part(312, 130, 656, 560).as_chunks::<3>().0.iter().filter(|p| is_green(p)).count();
+    scene.press(row[2], "it is not found whole", || green() > 50);
     stop(screen, "m7-checked");
 
     // Used.
-    press(screen, scene.row(0)[0]);
-    wait(&scene, "it is not used", || scene.settings()["model"]["folder"] == json!(folder));
+    let uses = |folder: &Path| scene.settings()["model"]["folder"] == json!(folder);
+    scene.press(scene.row(0)[0], "it is not used", || uses(&folder));
     stop(screen, "m8-used");
     controls::choose_new_picture(screen);
     generate(&scene, &mut program, "a red car on the beach");
@@ -218,38 +230,34 @@ fn models() {
     let before = modified(&folder);
     let row = scene.row(1); // the first is that of the model inside the program now
     assert_eq!(row.len(), 3, "make smaller, check, remove: {row:?}");
-    press(screen, row[0]);
-    let make = scene.accent("nobody says how small it can be");
+    scene.press(row[0], "nobody says how small it can be", || scene.leads_on());
     stop(screen, "m10-smaller");
-    press(screen, make);
     let small = scene.models().join(format!("{NAME}-8bit"));
-    wait(&scene, "it is not made", || small.join("pentimento.json").exists());
+    let make = scene.accent("it cannot be made");
+    scene.press(make, "it is not made", || small.join("pentimento.json").exists());
     program.until_said(60, "8 bit is ready", 1);
     assert_eq!(modified(&folder), before, "the original was touched");
     let using = scene.accent("the result is not offered");
     stop(screen, "m11-made-smaller");
-    press(screen, using);
-    wait(&scene, "it is not used", || scene.settings()["model"]["folder"] == json!(small));
+    scene.press(using, "it is not used", || uses(&small));
     generate(&scene, &mut program, "a castle at night");
 
     // Both are removed, the files in the cache too, and the model inside the program is used again.
+    let asks = || buttons(screen, PAGE).len() == 2;
     scene.open();
-    press(screen, scene.row(1)[3]);
-    let confirm = scene.until("nobody asks first", |all| all.len() == 2)[1];
+    scene.press(scene.row(1)[3], "nobody asks first", asks);
     stop(screen, "m12-remove");
-    press(screen, confirm);
+    scene.press(scene.buttons()[1], "it is not removed", || !folder.exists());
     program.until_said(60, "is removed", 1);
-    assert!(!folder.exists() && small.exists());
+    assert!(small.exists());
     let cache = scene.home.path().join("huggingface/hub");
     assert!(!cache.join("models--BLIP3o--BLIP3o-NEXT-SFT-3B").exists(), "its files are still in the cache");
     rest(screen);
-    press(screen, scene.row(1)[0]);
-    let confirm = scene.until("nobody asks first", |all| all.len() == 2)[1];
+    scene.press(scene.row(1)[0], "nobody asks first", asks);
     stop(screen, "m13-remove-made");
-    press(screen, confirm);
+    scene.press(scene.buttons()[1], "it is not removed", || !small.exists());
     program.until_said(60, "is removed", 2);
     wait(&scene, "nano is not used again", || scene.settings()["model"] == json!("nano"));
-    assert!(!small.exists());
     stop(screen, "m14-gone");
     screen.key("Escape");
     rest(screen);
