@@ -133,9 +133,8 @@ fn tour() {
     screen.drag((right - 147.0, slider), (right - 220.0, slider));
     stop(&screen, "7-steps");
     screen.click(right - 66.0, slider);
-    screen.until_title(60, |t| t.starts_with("Painting"));
-    screen.until_title(180, |t| t.starts_with("make it black and white"));
-    program.until_kept(60, 6);
+    // The last steps may take less than a frame of a screen without a graphics card.
+    program.until_kept(180, 6);
     assert!(program.quit(&screen).0.success());
 
     // All is there in the file, and what was not selected is as it was.
