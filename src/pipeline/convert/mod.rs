@@ -104,6 +104,7 @@ pub fn convert(request: &ConvertRequest, tell: &mut dyn FnMut(&Progress) -> Cont
         return Err(failed("that is the original's own folder; choose another".to_owned()));
     }
     let _lock = state::lock(&request.out)?;
+    state::sweep(&request.out);
     let mut files = Vec::new();
     for component in Component::ALL {
         let precision = request.precisions.of(component);

@@ -27,6 +27,7 @@ pub fn remove(path: &Path) -> Result<u64> {
     // The list goes last: until then the rest can be found again.
     names.extend([STATE, LIST].map(str::to_owned));
     let lock = state::lock(path)?;
+    state::sweep(path);
     let mut freed = 0;
     for name in names {
         let file = path.join(&name);
@@ -39,7 +40,7 @@ pub fn remove(path: &Path) -> Result<u64> {
     }
     drop(lock);
     // Those that are not empty stay.
-    for folder in ["transformer", "vae", "scheduler", "vision_tower"].map(|name| path.join(name)).iter().chain([&path.to_owned()]) {
+    for folder in state::FOLDERS.map(|name| path.join(name)).iter().chain([&path.to_owned()]) {
         let _ = fs::remove_dir(folder);
     }
     Ok(freed)

@@ -15,6 +15,10 @@ use std::time::UNIX_EPOCH;
 /// So much of either end of a file is hashed.
 const END: usize = 1 << 20;
 const LOCK: &str = "conversion.lock";
+/// Small files are called so until they are whole.
+const HALF: &str = ".conversion-";
+/// Where small files lie, besides the folder itself.
+pub const FOLDERS: [&str; 4] = ["transformer", "vae", "scheduler", "vision_tower"];
 
 /// The files of a folder as they are now.
 ///
@@ -115,7 +119,7 @@ pub fn put(out: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     let write = || -> io::Result<()> {
         let folder = path.parent().unwrap_or(out);
         fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut file = tempfile::Builder::new().prefix(HALF).tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         #[cfg(unix)]
@@ -130,6 +134,17 @@ pub fn put(out: &Path, name: &str, bytes: &[u8]) -> Result<()> {
         Ok(())
     };
     write().map_err(|e| said(&e, &path))
+}
+
+/// Removes what a kill has left of small files that were being written. Only for who has the lock.
+pub fn sweep(out: &Path) {
+    for folder in [out.to_owned()].into_iter().chain(FOLDERS.map(|name| out.join(name))) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(HALF)) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
 }
 
 /// An error of the disk as a sentence.
