@@ -123,6 +123,8 @@ pub fn convert(request: &ConvertRequest, tell: &mut dyn FnMut(&Progress) -> Cont
     let total: u64 = ready.files.iter().map(|f| f.bytes).sum();
     let mut state = match State::find(&request.out, &ready)? {
         state::Found::Complete => {
+            // Left by a kill between the last two steps.
+            let _ = fs::remove_file(request.out.join(STATE));
             return Ok(Converted::Done { bytes: total, seconds: started.elapsed().as_secs_f64() });
         }
         state::Found::Begun(state) => state,
