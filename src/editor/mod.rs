@@ -6,8 +6,10 @@
 
 mod action;
 mod compare;
+mod drawing;
 mod events;
 mod files;
+mod forecast;
 mod history;
 mod keeping;
 mod models;
@@ -17,6 +19,7 @@ mod run;
 mod running;
 mod selection;
 mod settings;
+mod smaller;
 mod steps;
 mod view;
 
@@ -25,18 +28,19 @@ pub use compare::{Compare, How, Proof};
 use files::export_name;
 pub use history::{History, HistoryView};
 pub use keeping::ProjectFacts;
-pub use models::{Get, ModelsPage, Shelf, sentence};
+pub use models::{Get, ModelsPage, Removing, Shelf, gigabytes, sentence};
 pub use placing::{Adjust, Adjustment, Context, MOST_FEATHER, Preserve};
 pub use run::{Past, Run, Waiting};
 use running::usual_steps;
 use selection::Slider;
 pub use selection::{Combine, Select, Selection, Tool};
 pub use settings::{Settings, ThemeChoice};
+pub use smaller::{Choice, Conversion, Smaller};
 pub use view::View;
 // What the surface draws of a job, of a picture and of models on the disk.
 pub use crate::jobs::{
-    CATALOGUE, CatalogueEntry, DeviceChoice, DeviceFacts, Installed, Models, Offer, PREVIEW_BLOCK, Preview, Shape, Source, Stage,
-    Thumbnail, Unfinished,
+    CATALOGUE, CatalogueEntry, DeviceChoice, DeviceFacts, FolderModel, Forecast, Glance, Installed, Models, Offer, PREVIEW_BLOCK,
+    Precision, Preview, Shape, Source, Stage, Thumbnail, Unfinished,
 };
 
 use crate::document::{Document, Revision, RevisionId};
@@ -170,6 +174,7 @@ pub struct Editor {
     pub history: HistoryView,
     /// The page of models.
     pub shelf: ModelsPage,
+    outlook: forecast::Outlook,
     /// The box that the model sees, where a hand has moved it, and the size of the picture that it is of.
     context: Option<([u32; 2], ContextBox)>,
     /// What is less than a pixel of the box's movement.
@@ -189,6 +194,10 @@ pub struct Editor {
     prompts: Vec<String>,
     recalled: Option<usize>,
     next_job: u64,
+    /// Numbers of strokes.
+    strokes: u64,
+    /// What waits for a stroke to be whole.
+    later: Vec<Message>,
     next_notice: u64,
     dice: u64,
     /// Pictures in the order of their last use.
@@ -239,6 +248,7 @@ impl Editor {
             adjustment: None,
             history: HistoryView::default(),
             shelf: ModelsPage::default(),
+            outlook: forecast::Outlook::default(),
             context: None,
             context_rest: [0.0; 2],
             change: None,
@@ -252,6 +262,8 @@ impl Editor {
             prompts: Vec::new(),
             recalled: None,
             next_job: 1,
+            strokes: 0,
+            later: Vec::new(),
             next_notice: 1,
             dice,
             used: VecDeque::new(),
@@ -268,10 +280,7 @@ impl Editor {
     pub fn update(&mut self, message: Message) -> Vec<Command> {
         let mut commands = Vec::new();
         let before = self.document.current().map(|r| r.id);
-        match message {
-            Message::Action(action) => self.act(action, &mut commands),
-            Message::Event(event) => self.hear(event, &mut commands),
-        }
+        self.take_in(message, &mut commands);
         if before != self.document.current().map(|r| r.id) || self.run_on_canvas().is_some() {
             self.scrubbed = None;
             self.compare = None;
@@ -285,7 +294,17 @@ impl Editor {
         self.show(&mut commands);
         self.find_change(&mut commands);
         self.ask_differences(&mut commands);
+        self.look_ahead(&mut commands);
         commands
+    }
+
+    /// Takes a message in, or keeps it until the stroke before it is whole.
+    fn take_in(&mut self, message: Message, commands: &mut Vec<Command>) {
+        match self.behind_stroke(message, commands) {
+            Some(Message::Action(action)) => self.act(action, commands),
+            Some(Message::Event(event)) => self.hear(event, commands),
+            None => {}
+        }
     }
 
     fn act(&mut self, action: Action, commands: &mut Vec<Command>) {
@@ -391,6 +410,7 @@ impl Editor {
                 self.settings.theme = theme;
                 commands.push(Command::SaveSettings(self.settings.to_json()));
             }
+            Action::LookAhead => self.outlook.is_stale = true,
             Action::ListDevices => commands.push(Command::ListDevices),
             Action::SetDevice(device) => {
                 self.settings.device = device;

@@ -1,7 +1,7 @@
 //! Everything that takes longer than a frame, on threads of its own.
 //!
-//! Seven lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
-//! puts results into pictures, compares them and cuts them for the screen; *dialogs* waits for the system's file dialogs;
+//! Eight lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
+//! puts results into pictures, compares them and cuts them for the screen; *drawing* draws on selections; *dialogs* waits for the system's file dialogs;
 //! *network* fetches models, *models* looks them up, checks and removes them, and *converting* makes them ready.
 //! [`Jobs`] is the window's end: [`Jobs::send`] never blocks, and [`Jobs::poll`] takes what has come up.
 //!
@@ -14,6 +14,8 @@
 mod compute;
 mod converting;
 mod dialogs;
+mod drawing;
+mod forecast;
 mod keeping;
 mod message;
 mod network;
@@ -22,7 +24,10 @@ mod storage;
 pub mod worker;
 
 pub use compute::{Backend, EngineBackend, Failure};
-pub use message::{Adjusted, Command, Ending, Event, GetEnding, Job, JobId, Kept, KeptState, ModelFacts, Models, Place, Shape, Thumbnail};
+pub use message::{
+    Adjusted, Command, Draw, Ending, Event, FolderModel, Form, GetEnding, Job, JobId, Kept, KeptState, ModelFacts, Models, Place, Shape,
+    Thumbnail, WholeDrawing,
+};
 // The words of messages that the hub made up.
 pub use crate::hub::{
     BadFile, ENTRIES as CATALOGUE, Entry as CatalogueEntry, Installed, Licence, Offer, Plan, Progress as GetProgress, RemoteFile,
@@ -30,9 +35,10 @@ pub use crate::hub::{
 };
 // The words of messages that the pipeline made up.
 pub use crate::pipeline::{
-    BLOCK as PREVIEW_BLOCK, Blueprint, Component, ConvertProgress, ConvertRequest, Converted, DeviceChoice, DeviceFacts, Latents, Made,
-    Palette, Precision, Precisions, Preview, PreviewMap, Progress, Stage,
+    BLOCK as PREVIEW_BLOCK, Blueprint, Component, ConvertProgress, ConvertRequest, Converted, DeviceChoice, DeviceFacts, Estimate, Glance,
+    Latents, Made, Palette, Plan as MemoryPlan, Precision, Precisions, Preview, PreviewMap, Progress, Stage,
 };
+pub use forecast::{Forecast, Intent};
 pub use network::FindSettings;
 pub use storage::SETTINGS_FILE;
 pub use worker::WorkerBackend;
@@ -102,10 +108,11 @@ impl Up {
 
 /// The window's end of all lanes.
 pub struct Jobs {
-    compute: Sender<(Box<Job>, CancelToken)>,
+    compute: Sender<compute::Work>,
     converting: Sender<(Box<ConvertRequest>, CancelToken)>,
     storage: Sender<Command>,
     pixels: Sender<Command>,
+    drawing: Sender<Command>,
     dialogs: Sender<Command>,
     network: Sender<Command>,
     models: Sender<Command>,
@@ -143,6 +150,7 @@ impl Jobs {
         let (converting, converting_out) = unbounded();
         let (storage, storage_out) = unbounded();
         let (pixels, pixels_out) = unbounded();
+        let (drawing, drawing_out) = unbounded();
         let (dialogs, dialogs_out) = unbounded();
         let (network, network_out) = unbounded();
         let (models, models_out) = unbounded();
@@ -156,6 +164,8 @@ impl Jobs {
         let lane_up = up.clone();
         lane("pixels").spawn(move || pixels::run(&pixels_out, &lane_up))?;
         let lane_up = up.clone();
+        lane("drawing").spawn(move || drawing::run(&drawing_out, &lane_up))?;
+        let lane_up = up.clone();
         let find = settings.clone();
         lane("network").spawn(move || network::fetch(&network_out, &lane_up, &find))?;
         let lane_up = up.clone();
@@ -164,7 +174,7 @@ impl Jobs {
         lane("dialogs").spawn(move || dialogs::run(&dialogs_out, &lane_up))?;
         let (tokens, conversions) = (HashMap::new(), CancelToken::default());
         let keeping = Some(keeping);
-        Ok(Self { compute, converting, storage, pixels, dialogs, network, models, events, news, tokens, conversions, keeping, up })
+        Ok(Self { compute, converting, storage, pixels, drawing, dialogs, network, models, events, news, tokens, conversions, keeping, up })
     }
 
     /// Hands a command to its lane.
@@ -174,7 +184,7 @@ impl Jobs {
             Command::Submit(job) => {
                 let token = CancelToken::default();
                 self.tokens.insert(job.id, token.clone());
-                let _ = self.compute.send((job, token));
+                let _ = self.compute.send(compute::Work::Job(job, token));
             }
             Command::Cancel(id) => {
                 if let Some(token) = self.tokens.get(&id) {
@@ -185,6 +195,9 @@ impl Jobs {
                 if let Some(token) = self.tokens.get(&id) {
                     token.finish_early();
                 }
+            }
+            Command::Forecast(intent) => {
+                let _ = self.compute.send(compute::Work::Forecast(intent));
             }
             Command::Convert(request) => {
                 let _ = self.converting.send((request, self.conversions.clone()));
@@ -198,13 +211,20 @@ impl Jobs {
                     tracing::warn!("devices cannot be listed: {error}");
                 }
             }
+            Command::Draw(_) => {
+                let _ = self.drawing.send(command);
+            }
             Command::AskOpen | Command::AskSave { .. } | Command::AskFolder | Command::AskOpenMask | Command::AskSaveMask => {
                 let _ = self.dialogs.send(command);
             }
             Command::GetModel { .. } | Command::ResumeGet(_) | Command::PauseGet | Command::CancelGet(_) => {
                 let _ = self.network.send(command);
             }
-            Command::ListModels | Command::LookUpModel(_) | Command::VerifyModel(_) | Command::RemoveModel { .. } => {
+            Command::ListModels(_)
+            | Command::LookUpModel(_)
+            | Command::VerifyModel(_)
+            | Command::RemoveModel { .. }
+            | Command::RemoveConverted(_) => {
                 let _ = self.models.send(command);
             }
             Command::Adjust { .. }
