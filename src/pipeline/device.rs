@@ -33,7 +33,11 @@ impl DeviceChoice {
         let unavailable = |name: &'static str, built: bool, source: candle_core::Error| {
             // What candle says goes on with a trace.
             let said = source.to_string();
-            let why = if built { said.lines().next().unwrap_or_default().to_owned() } else { format!("this build was made without it (cargo feature {name:?})") };
+            let why = if built {
+                said.lines().next().unwrap_or_default().to_owned()
+            } else {
+                format!("this build was made without it (cargo feature {name:?})")
+            };
             Error::NoDevice { name, why }
         };
         match self {
