@@ -400,7 +400,7 @@ mod tests {
         };
         assert_eq!(told(60_000), (Residency::All, Weights::F32, None));
         assert_eq!(told(30_000), (Residency::All, Weights::AsStored, None), "copies are for machines with plenty");
-        assert_eq!(chosen(5000).unwrap().short(), "stage by stage, 4.1 of 4.9 GiB");
+        assert_eq!(chosen(5000).unwrap().short(), "stage by stage, 3.6 of 4.9 GiB");
         assert_eq!(told(5000), (Residency::StageByStage, Weights::AsStored, None));
         let (residency, _, held) = told(2900);
         assert!(residency == Residency::LayerByLayer && held.is_some_and(|n| (10..19).contains(&n)), "{held:?}");
