@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
 # Builds pentimento-cuda, the worker that computes on NVIDIA's cards, on a machine that needs neither a card nor a toolkit:
-#     bash packaging/build_cuda.sh [FOLDER]
+#     bash packaging/build_cuda.sh [FOLDER] [--tests]
 # NVIDIA's compiler and libraries come as Python wheels into FOLDER (default: target/cuda; 1.2 GB). The program needs a driver
 # of version 580 or newer (CUDA 13) to start, and the libraries cublas, cublasLt, curand and cudart beside it or on its path.
+# With --tests also the tests that packaging/check_cuda.sh runs on a machine with a card.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+tests=''
+[ "${!#}" != --tests ] || { tests=yes; set -- "${@:1:$#-1}"; }
 
 # What is compiled for: 8.0 runs on Ampere and everything newer, by the intermediate code that goes along.
 capability=${CUDA_COMPUTE_CAP:-80}
@@ -46,3 +50,14 @@ echo "it needs beside it:"
 for library in libcublas libcublasLt libcurand libcudart; do
     ls "$toolkit"/lib/"$library".so.[0-9]*
 done
+
+if [ -n "$tests" ]; then
+    ln -sfn "$toolkit/lib" "$folder/lib"
+    for test in "--lib kernels" "--test golden"; do
+        # shellcheck disable=SC2086
+        built=$(cargo test --release --locked --no-default-features --features cuda ${test% kernels} --target-dir "$folder/build" \
+            --no-run --message-format json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
+        cp "$built" "$folder/${test##* }"
+        echo "built: $folder/${test##* }"
+    done
+fi

@@ -42,7 +42,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("wgpu", &["ui", "render", "app"]),
     ("rfd", &["jobs"]),
     ("arboard", &["jobs"]),
-    ("libloading", &["pipeline"]),
+    ("libloading", &["models", "pipeline"]),
     ("rusqlite", &["project"]),
     ("ureq", &["hub"]),
     ("anyhow", &["app", "cli", "main"]),

@@ -31,7 +31,13 @@ impl DeviceChoice {
     /// # Errors      the device asked for is not there, or this build cannot use it
     pub fn open(self) -> Result<Device> {
         let unavailable = |name: &'static str, built: bool, source: candle_core::Error| {
-            let why = if built { source.to_string() } else { format!("this build was made without it (cargo feature {name:?})") };
+            // What candle says goes on with a trace.
+            let said = source.to_string();
+            let why = if built {
+                said.lines().next().unwrap_or_default().to_owned()
+            } else {
+                format!("this build was made without it (cargo feature {name:?})")
+            };
             Error::NoDevice { name, why }
         };
         match self {

@@ -468,7 +468,9 @@ impl Engine {
                 None => {
                     let ids = self.checkpoint.configs.ids;
                     let codes = (ids.image_end_token_id - ids.image_start_token_id) as usize + 1;
-                    Arc::new(Palette::of(&lm.embeddings(ids.image_start_token_id as usize, codes)?)?)
+                    Arc::new(Palette::of(codes, self.checkpoint.configs.lm.hidden_size, |from, len| {
+                        lm.embeddings(ids.image_start_token_id as usize + from, len)
+                    })?)
                 }
             };
             watch.palette(&palette);

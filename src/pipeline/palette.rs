@@ -14,12 +14,11 @@ impl Palette {
     /// The three main directions of the image tokens' embeddings, as red, green and blue.
     ///
     /// # Shapes
-    /// - `embeddings`: `(codes, width)`
+    /// - `embeddings(from, len)`: `(len, width)`, for codes up to `codes`
     /// # Errors      the device fails
-    pub fn of(embeddings: &Tensor) -> Result<Self> {
-        let (codes, width) = embeddings.dims2()?;
+    pub fn of(codes: usize, width: usize, embeddings: impl Fn(usize, usize) -> candle_core::Result<Tensor>) -> Result<Self> {
         // Block by block: all of them in f32 would be the largest thing in memory.
-        let blocks = || (0..codes).step_by(SAMPLE).map(|from| rows(embeddings, from, SAMPLE.min(codes - from)));
+        let blocks = || (0..codes).step_by(SAMPLE).map(|from| rows(&embeddings(from, SAMPLE.min(codes - from))?));
         let stride = codes.div_ceil(SAMPLE).max(1);
         let (mut mean, mut sample) = (vec![0f32; width], Vec::new());
         for (block, from) in blocks().zip((0..).step_by(SAMPLE)) {
@@ -68,8 +67,8 @@ impl Palette {
     }
 }
 
-fn rows(embeddings: &Tensor, from: usize, len: usize) -> candle_core::Result<Vec<Vec<f32>>> {
-    embeddings.narrow(0, from, len)?.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.to_vec2()
+fn rows(embeddings: &Tensor) -> candle_core::Result<Vec<Vec<f32>>> {
+    embeddings.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.to_vec2()
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {

@@ -9,7 +9,7 @@ mod torch_random;
 use candle_core::{DType, Tensor};
 use pentimento::imaging;
 use pentimento::pipeline::load::Misfits;
-use pentimento::pipeline::{self, Dump, Engine, Made, Observer, Outcome, Request, Settings, load};
+use pentimento::pipeline::{self, DeviceChoice, DtypeChoice, Dump, Engine, Made, Observer, Outcome, Request, Settings, load};
 use pentimento::recipe::{ModelId, NullAr, NullVae, Recipe};
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -54,8 +54,10 @@ impl Observer for Gather {
     }
 }
 
+/// Looked for when it runs, since a test for a graphics card may run elsewhere than where it was built.
 fn cases() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/cases")
+    let root = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    root.join("tests/golden/cases")
 }
 
 fn read_case(name: &str) -> Value {
@@ -186,8 +188,12 @@ fn run(engine: &mut Engine, request: &Request) -> (Made, Dump) {
     (made.remove(0), gather.0)
 }
 
+/// On the CPU; on a graphics card in f32 with `PENTIMENTO_DEVICE=cuda`, where the same tolerances hold.
 fn settings() -> Settings {
-    Settings { device: pipeline::DeviceChoice::Cpu, ..Settings::default() }
+    match std::env::var("PENTIMENTO_DEVICE").as_deref() {
+        Ok("cuda") => Settings { device: DeviceChoice::Cuda, dtype: DtypeChoice::F32, ..Settings::default() },
+        _ => Settings { device: DeviceChoice::Cpu, ..Settings::default() },
+    }
 }
 
 /// Runs a case as recorded; returns what is wrong.

@@ -1,8 +1,10 @@
 //! The program under the limits of a control group, without swap. Where none can be made, the tests say so and pass.
 //!
-//! `PENTIMENTO_FULL_SIZE=FOLDER` runs a checkpoint of full size under 6, 4 and 3 GiB and prints the peaks.
+//! `PENTIMENTO_FULL_SIZE=FOLDER` runs a checkpoint of full size under 6, 4 and 3 GiB (or `PENTIMENTO_GIB=6,4`) and prints the
+//! plans and peaks.
 
 use super::{cases, model};
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -34,15 +36,15 @@ impl Group {
         limited.then_some(group)
     }
 
-    /// Runs the program in the group: whether it did it, its most anonymous and its most memory with pages of files.
-    fn run(&self, home: &Path, arguments: &[&str]) -> (bool, u64, u64, String) {
+    /// Runs the program in the group.
+    fn run(&self, home: &Path, arguments: &[&str]) -> Ended {
         let script = "echo $$ > \"$0\" && exec \"$@\"";
         let mut child = Command::new("sh")
             .args(["-c", script, self.folder.join("cgroup.procs").to_str().unwrap(), env!("CARGO_BIN_EXE_pentimento")])
             .args(arguments)
             .env("PENTIMENTO_HOME", home)
             .current_dir(home)
-            .stdout(Stdio::null())
+            .stdout(fs::File::create(home.join("stdout")).unwrap())
             .stderr(fs::File::create(home.join("stderr")).unwrap())
             .spawn()
             .unwrap();
@@ -58,8 +60,29 @@ impl Group {
         };
         let peak = if self.is_first_version { "memory.max_usage_in_bytes" } else { "memory.peak" };
         let whole = fs::read_to_string(self.folder.join(peak)).ok().and_then(|n| n.trim().parse().ok()).unwrap_or(0);
-        (ended.success(), anonymous, whole, fs::read_to_string(home.join("stderr")).unwrap())
+        let events = fs::read_to_string(home.join("stdout")).unwrap();
+        let plans = events.lines().filter_map(|l| Some(serde_json::from_str::<Value>(l).ok()?["plan"]["words"].as_str()?.to_owned()));
+        Ended {
+            done: ended.success(),
+            killed: std::os::unix::process::ExitStatusExt::signal(&ended).is_some(),
+            anonymous,
+            whole,
+            plans: plans.collect(),
+            said: events.clone() + &fs::read_to_string(home.join("stderr")).unwrap(),
+        }
     }
+}
+
+/// How a run came out.
+struct Ended {
+    done: bool,
+    killed: bool,
+    /// The most memory of its own.
+    anonymous: u64,
+    /// The most with pages of files, which the system takes back when it needs them.
+    whole: u64,
+    plans: Vec<String>,
+    said: String,
 }
 
 impl Drop for Group {
@@ -75,7 +98,7 @@ impl Drop for Group {
 }
 
 /// Makes and edits a picture under a limit. `None`: no group can be made here.
-fn under(limit: u64, model: &Path) -> Option<Vec<(bool, u64, u64, String)>> {
+fn under(limit: u64, model: &Path) -> Option<Vec<Ended>> {
     let home = tempfile::tempdir().unwrap();
     let picture = cases().join("odd.png");
     let few = [
@@ -90,6 +113,7 @@ fn under(limit: u64, model: &Path) -> Option<Vec<(bool, u64, u64, String)>> {
         "--ignore-eos",
         "--device",
         "cpu",
+        "--json",
     ];
     let mut out = Vec::new();
     for command in [&["generate"][..], &["edit", picture.to_str().unwrap()]] {
@@ -106,12 +130,12 @@ fn a_small_model_keeps_within_a_small_group() {
         eprintln!("skipped: no control group can be made here");
         return;
     };
-    for (done, anonymous, _, said) in ended {
-        assert!(done && anonymous < 192 << 20, "{anonymous} bytes: {said}");
+    for run in ended {
+        assert!(run.done && run.anonymous < 192 << 20, "{} bytes: {}", run.anonymous, run.said);
     }
     // Where nothing fits, it says so and is not killed.
-    for (done, _, _, said) in under(40 << 20, folder.path()).unwrap() {
-        assert!(!done && said.contains("of memory at least"), "{said}");
+    for run in under(40 << 20, folder.path()).unwrap() {
+        assert!(!run.done && !run.killed && run.said.contains("of memory at least"), "{}", run.said);
     }
 }
 
@@ -119,18 +143,21 @@ fn a_small_model_keeps_within_a_small_group() {
 #[ignore = "wants a checkpoint of full size: PENTIMENTO_FULL_SIZE=FOLDER"]
 fn a_model_of_full_size_keeps_within_6_4_and_3_gib() {
     let folder = PathBuf::from(std::env::var_os("PENTIMENTO_FULL_SIZE").unwrap());
+    let limits = std::env::var("PENTIMENTO_GIB").unwrap_or_else(|_| "6,4,3".to_owned());
     let mut failed = Vec::new();
-    for gib in [6u64, 4, 3] {
+    for gib in limits.split(',').map(|n| n.parse::<u64>().unwrap()) {
         let ended = under(gib << 30, &folder).expect("no control group can be made here");
-        for (what, (done, anonymous, whole, said)) in ["generate", "edit"].iter().zip(ended) {
+        for (what, run) in ["generate", "edit"].iter().zip(ended) {
             let size = |bytes: u64| bytes as f64 / f64::from(1 << 30);
             println!(
-                "{gib} GiB, {what}: done {done}, anonymous peak {:.2} GiB, with pages of files {:.2} GiB",
-                size(anonymous),
-                size(whole)
+                "{gib} GiB, {what}: done {}, peak {:.2} GiB, with pages of files {:.2} GiB; {}",
+                run.done,
+                size(run.anonymous),
+                size(run.whole),
+                run.plans.join("; then: ")
             );
-            if !done {
-                failed.push(format!("{gib} GiB, {what}: {said}"));
+            if !run.done {
+                failed.push(format!("{gib} GiB, {what}: {}", run.said));
             }
         }
     }

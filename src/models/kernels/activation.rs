@@ -83,6 +83,7 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
 
 /// silu(gate) · up, element by element; both of one shape.
 pub fn silu_mul(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
+    on_card!(gate, silu_mul(gate, up));
     if !is_fast(gate) || !is_fast(up) {
         return silu_mul_plain(gate, up);
     }

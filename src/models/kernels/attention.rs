@@ -36,6 +36,10 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: Mask) -> Result<Tenso
         Mask::KeyBias(bias) if bias.len() != m => bail!("{} biases for {m} keys", bias.len()),
         _ => {}
     }
+    #[cfg(feature = "cuda")]
+    if super::cuda::runs(q) {
+        return attention_with(super::cuda::CARD, q, k, v, mask);
+    }
     if !is_fast(q) {
         return attention_plain(q, k, v, mask);
     }
@@ -80,6 +84,24 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: Mask) -> Result<Tenso
         }
     });
     Tensor::from_vec(out, (b, l, h * d), &Device::Cpu)
+}
+
+/// [`attention`] on a card: two products, and one kernel for all that is between them.
+#[cfg(any(test, feature = "cuda"))]
+pub(super) fn attention_with(on: &dyn super::cuda::Machine, q: &Tensor, k: &Tensor, v: &Tensor, mask: Mask) -> Result<Tensor> {
+    let (b, h, l, d) = q.dims4()?;
+    let (_, hk, m, _) = k.dims4()?;
+    // Queries that share keys stand one below the other, so that keys need no copies.
+    let q = q.contiguous()?.reshape((b, hk, h / hk * l, d))?; // (B, hk, h / hk · L, d)
+    let scores = q.matmul(&k.contiguous()?.t()?)?.reshape((b, h, l, m))?; // (B, h, L, M)
+    let (causal, bias) = match mask {
+        Mask::None => (None, None),
+        Mask::Causal { offset } => (Some(offset), None),
+        Mask::KeyBias(bias) => (None, Some(Tensor::from_slice(bias, m, q.device())?)),
+    };
+    let weights = super::cuda::softmax(on, &scores, bias.as_ref(), causal, 1.0 / (d as f32).sqrt())?;
+    let out = weights.reshape((b, hk, h / hk * l, m))?.matmul(&v.contiguous()?)?; // (B, hk, h / hk · L, d)
+    out.reshape((b, h, l, d))?.transpose(1, 2)?.reshape((b, l, h * d)) // (B, L, h · d)
 }
 
 /// The plain twin of [`attention`].

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 /// # Shapes
 /// - `x`: `(B, C, H, W)`; `weight`: `(C, 1, K, K)`; `bias`: `(C)`; returns `(B, C, H, W)`
 pub fn depthwise_conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    on_card!(x, depthwise(x, weight, bias, false));
     if is_fast(x) { run(x, weight, bias, false) } else { depthwise_conv2d_plain(x, weight, bias) }
 }
 
@@ -49,6 +50,7 @@ pub fn depthwise_conv2d_plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>
 /// - `x`: `(B, 2C, H, W)`; `weight`: `(2C, 1, K, K)`; `bias`: `(2C)`; returns `(B, C, H, W)`
 /// # Source      diffusers 0.34 `GLUMBConv`, between its two 1 x 1 convolutions
 pub fn gated_depthwise(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    on_card!(x, depthwise(x, weight, bias, true));
     if is_fast(x) { run(x, weight, bias, true) } else { gated_depthwise_plain(x, weight, bias) }
 }
 

@@ -15,6 +15,10 @@ use rayon::prelude::*;
 /// # Errors      shapes that differ, or the device fails
 /// # Source      diffusers 0.34 `SanaLinearAttnProcessor2_0`, `SanaMultiscaleAttnProcessor2_0`
 pub fn linear_attention(q: &Tensor, k: &Tensor, v: &Tensor, eps: f32, token_major: bool) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if super::cuda::runs(q) && q.dim(2)? <= super::cuda::WIDEST_HEAD {
+        return super::cuda::linear_attention(super::cuda::CARD, q, k, v, eps, token_major);
+    }
     if !is_fast(q) {
         return linear_attention_plain(q, k, v, eps, token_major);
     }

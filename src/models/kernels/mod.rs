@@ -1,10 +1,12 @@
 //! Our own operations where candle is slow on the CPU, each beside the plain candle twin that defines it.
 //!
-//! Every public function takes tensors on any device. On the CPU in f32 it runs our kernel; anywhere else it runs
-//! its `*_plain` twin, which is made of ordinary candle operations. The tests of each file hold the two together.
+//! Every public function takes tensors on any device. On the CPU in f32 it runs our kernel, on NVIDIA's cards the one in
+//! `cuda` if there is one; anywhere else it runs its `*_plain` twin, which is made of ordinary candle operations. The tests of
+//! each file hold the two together. Products and convolutions are cuBLAS' and candle's on a card.
 //!
 //! The kernels are plain loops: `simd!` compiles them for the best instruction set that the processor has, rayon
-//! spreads them over the cores, and the `gemm` crate multiplies the matrices. `unsafe` stands in `matrix.rs` only.
+//! spreads them over the cores, and the `gemm` crate multiplies the matrices. `unsafe` stands in `matrix.rs` and
+//! `cuda` only.
 
 /// Runs a loop compiled for the best instruction set of this processor.
 ///
@@ -20,10 +22,22 @@ macro_rules! simd {
     };
 }
 
+/// Returns what a card makes of it, where a tensor lies on one.
+macro_rules! on_card {
+    ($x:expr, $kernel:ident($($argument:expr),*)) => {
+        #[cfg(feature = "cuda")]
+        if $crate::models::kernels::cuda::runs($x) {
+            return $crate::models::kernels::cuda::$kernel($crate::models::kernels::cuda::CARD, $($argument),*);
+        }
+    };
+}
+
 mod activation;
 mod attention;
 mod blocks;
 mod conv2d;
+#[cfg(any(test, feature = "cuda"))]
+mod cuda;
 mod depthwise;
 mod linear;
 mod linear_attention;

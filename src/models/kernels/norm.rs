@@ -47,6 +47,7 @@ fn sum_of(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 /// - `x`: `(…, C)`; `weight`: `(C)`; returns `(…, C)`
 /// # Source      transformers 4.51.3 `Qwen3RMSNorm`, diffusers 0.34 `RMSNorm` (in f32 the two are the same)
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32, then_relu: bool) -> Result<Tensor> {
+    on_card!(x, rms_norm(x, weight, eps, then_relu));
     if !is_fast(x) || !is_fast(weight) {
         return rms_norm_plain(x, weight, eps, then_relu);
     }
@@ -78,6 +79,7 @@ pub fn rms_norm_plain(x: &Tensor, weight: &Tensor, eps: f32, then_relu: bool) ->
 /// # Shapes
 /// - `x`: `(…, C)`; returns `(…, C)`
 pub fn l2_normalize(x: &Tensor) -> Result<Tensor> {
+    on_card!(x, l2_normalize(x));
     if !is_fast(x) {
         return l2_normalize_plain(x);
     }
@@ -99,6 +101,7 @@ pub fn l2_normalize_plain(x: &Tensor) -> Result<Tensor> {
 /// # Shapes
 /// - `x`: `(…, C)`; `weight`, `bias`: `(C)`; returns `(…, C)`
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) -> Result<Tensor> {
+    on_card!(x, layer_norm(x, weight, bias, 0.0, eps));
     if is_fast(x) { layer_norm_rows(x, weight, bias, 0.0, eps) } else { layer_norm_plain(x, weight, bias, eps) }
 }
 
@@ -117,6 +120,7 @@ pub fn layer_norm_plain(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) ->
 /// - `x`: `(…, C)`; `scale`, `shift`: `(C)`; returns `(…, C)`
 /// # Source      diffusers 0.34 `SanaTransformerBlock`, `SanaModulatedNorm`
 pub fn layer_norm_modulate(x: &Tensor, scale: &Tensor, shift: &Tensor, eps: f32) -> Result<Tensor> {
+    on_card!(x, layer_norm(x, scale, shift, 1.0, eps));
     if !is_fast(x) || !is_fast(scale) {
         layer_norm_modulate_plain(x, scale, shift, eps)
     } else {
@@ -160,6 +164,7 @@ pub fn channel_rms_norm(
     residual: Option<&Tensor>,
     then_relu: bool,
 ) -> Result<Tensor> {
+    on_card!(x, channel_rms_norm(x, weight, bias, eps, residual, then_relu));
     if !is_fast(x) {
         return channel_rms_norm_plain(x, weight, bias, eps, residual, then_relu);
     }
@@ -241,6 +246,7 @@ pub fn channel_rms_norm_plain(
 /// # Shapes
 /// - `x`, `y`: `(…, C)`; `gate`: `(C)`; returns `(…, C)`
 pub fn add_scaled(x: &Tensor, gate: &Tensor, y: &Tensor) -> Result<Tensor> {
+    on_card!(x, add_scaled(x, gate, y));
     if !is_fast(x) || !is_fast(gate) {
         return add_scaled_plain(x, gate, y);
     }

@@ -15,6 +15,7 @@ pub fn add_unshuffled_mean(y: &Tensor, x: &Tensor) -> Result<Tensor> {
     if y.dims() != [b, o, h / 2, w / 2] || h % 2 != 0 || w % 2 != 0 || o == 0 || 4 * c % o != 0 {
         bail!("a shortcut from {:?} to {:?}", x.dims(), y.dims());
     }
+    on_card!(x, add_unshuffled_mean(y, x));
     if !is_fast(x) || !is_fast(y) {
         return add_unshuffled_mean_plain(y, x);
     }
@@ -60,6 +61,7 @@ pub fn add_repeated_shuffled(y: &Tensor, x: &Tensor) -> Result<Tensor> {
     if y.dims() != [b, o, 2 * h, 2 * w] || c == 0 || 4 * o % c != 0 {
         bail!("a shortcut from {:?} to {:?}", x.dims(), y.dims());
     }
+    on_card!(x, add_repeated_shuffled(y, x));
     if !is_fast(x) || !is_fast(y) {
         return add_repeated_shuffled_plain(y, x);
     }
@@ -97,6 +99,7 @@ pub fn add_repeated_shuffled_plain(y: &Tensor, x: &Tensor) -> Result<Tensor> {
 /// # Shapes
 /// - `x`: `(B, C, H, W)`; returns `(B, C, 2H, 2W)`
 pub fn double(x: &Tensor) -> Result<Tensor> {
+    on_card!(x, double(x));
     if !is_fast(x) {
         return double_plain(x);
     }
