@@ -1,5 +1,6 @@
 //! What is kept from one start to the next.
 
+use super::ExportSettings;
 use crate::jobs::DeviceChoice;
 use crate::recipe::ModelId;
 use serde::{Deserialize, Serialize};
@@ -23,11 +24,12 @@ pub struct Settings {
     pub model: ModelId,
     /// What computes.
     pub device: DeviceChoice,
+    pub export: ExportSettings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { theme: ThemeChoice::default(), model: ModelId::Nano, device: DeviceChoice::default() }
+        Self { theme: ThemeChoice::default(), model: ModelId::Nano, device: DeviceChoice::default(), export: ExportSettings::default() }
     }
 }
 
@@ -51,7 +53,8 @@ mod tests {
 
     #[test]
     fn settings_survive_what_is_missing_and_what_is_not_known() {
-        let kept = Settings { theme: ThemeChoice::Dark, model: ModelId::Folder("m".into()), device: DeviceChoice::Cuda };
+        let kept =
+            Settings { theme: ThemeChoice::Dark, model: ModelId::Folder("m".into()), device: DeviceChoice::Cuda, ..Settings::default() };
         assert_eq!(Settings::from_json(&kept.to_json()), kept);
         assert_eq!(Settings::from_json(r#"{"theme":"light","future":1}"#).theme, ThemeChoice::Light);
         assert_eq!(Settings::from_json("{broken"), Settings::default());

@@ -2,7 +2,7 @@
 
 use super::history::Tree;
 use super::icons::{Icon, icon_button};
-use super::{Thumbnails, edit, models, theme};
+use super::{Thumbnails, adjust, edit, models, theme};
 use crate::about;
 use crate::editor::{Action, Again, Editor, MOST_STEPS, MOST_VARIATIONS, Mode, Shelf};
 use crate::recipe::ModelId;
@@ -14,6 +14,9 @@ pub fn show(ui: &mut Ui, editor: &Editor, tree: &mut Tree, thumbnails: &mut Thum
     rule(ui);
     settings(ui, editor, actions);
     rule(ui);
+    if adjust::show(ui, editor, actions) {
+        rule(ui);
+    }
     if edit::show(ui, editor, actions) {
         rule(ui);
     }
