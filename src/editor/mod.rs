@@ -6,9 +6,11 @@
 
 mod action;
 mod compare;
+mod drawing;
 mod events;
 mod export;
 mod files;
+mod forecast;
 mod history;
 mod keeping;
 mod models;
@@ -18,6 +20,7 @@ mod run;
 mod running;
 mod selection;
 mod settings;
+mod smaller;
 mod steps;
 mod touch;
 mod view;
@@ -28,19 +31,20 @@ pub use export::{Export, ExportPage, ExportSettings, Kind};
 use files::export_name;
 pub use history::{History, HistoryView};
 pub use keeping::ProjectFacts;
-pub use models::{Get, ModelsPage, Shelf, sentence};
+pub use models::{Get, ModelsPage, Removing, Shelf, gigabytes, sentence};
 pub use placing::{Adjust, Adjustment, Context, MOST_FEATHER, Preserve};
 pub use run::{Past, Run, Waiting};
 use running::usual_steps;
 use selection::Slider;
 pub use selection::{Combine, Select, Selection, Tool};
 pub use settings::{Settings, ThemeChoice};
+pub use smaller::{Choice, Conversion, Smaller};
 pub use touch::{Touch, Trial};
 pub use view::View;
 // What the surface draws of a job, of a picture and of models on the disk.
 pub use crate::jobs::{
-    CATALOGUE, CatalogueEntry, DeviceChoice, DeviceFacts, Installed, Models, Offer, PREVIEW_BLOCK, Preview, Shape, Source, Stage,
-    Thumbnail, Unfinished,
+    CATALOGUE, CatalogueEntry, DeviceChoice, DeviceFacts, FolderModel, Forecast, Glance, Installed, Models, Offer, PREVIEW_BLOCK,
+    Precision, Preview, Shape, Source, Stage, Thumbnail, Unfinished,
 };
 
 use crate::document::{Document, Revision, RevisionId};
@@ -180,6 +184,7 @@ pub struct Editor {
     pub trial: Option<Trial>,
     /// The shape of a crop.
     pub ratio: Ratio,
+    outlook: forecast::Outlook,
     /// The box that the model sees, where a hand has moved it, and the size of the picture that it is of.
     context: Option<([u32; 2], ContextBox)>,
     /// What is less than a pixel of the box's movement.
@@ -199,6 +204,10 @@ pub struct Editor {
     prompts: Vec<String>,
     recalled: Option<usize>,
     next_job: u64,
+    /// Numbers of strokes.
+    strokes: u64,
+    /// What waits for a stroke to be whole.
+    later: Vec<Message>,
     next_notice: u64,
     dice: u64,
     /// Pictures in the order of their last use.
@@ -252,6 +261,7 @@ impl Editor {
             exporting: ExportPage::default(),
             trial: None,
             ratio: Ratio::default(),
+            outlook: forecast::Outlook::default(),
             context: None,
             context_rest: [0.0; 2],
             change: None,
@@ -265,6 +275,8 @@ impl Editor {
             prompts: Vec::new(),
             recalled: None,
             next_job: 1,
+            strokes: 0,
+            later: Vec::new(),
             next_notice: 1,
             dice,
             used: VecDeque::new(),
@@ -281,10 +293,7 @@ impl Editor {
     pub fn update(&mut self, message: Message) -> Vec<Command> {
         let mut commands = Vec::new();
         let before = self.document.current().map(|r| r.id);
-        match message {
-            Message::Action(action) => self.act(action, &mut commands),
-            Message::Event(event) => self.hear(event, &mut commands),
-        }
+        self.take_in(message, &mut commands);
         if before != self.document.current().map(|r| r.id) || self.run_on_canvas().is_some() {
             self.scrubbed = None;
             self.compare = None;
@@ -299,7 +308,17 @@ impl Editor {
         self.show(&mut commands);
         self.find_change(&mut commands);
         self.ask_differences(&mut commands);
+        self.look_ahead(&mut commands);
         commands
+    }
+
+    /// Takes a message in, or keeps it until the stroke before it is whole.
+    fn take_in(&mut self, message: Message, commands: &mut Vec<Command>) {
+        match self.behind_stroke(message, commands) {
+            Some(Message::Action(action)) => self.act(action, commands),
+            Some(Message::Event(event)) => self.hear(event, commands),
+            None => {}
+        }
     }
 
     fn act(&mut self, action: Action, commands: &mut Vec<Command>) {
@@ -404,6 +423,7 @@ impl Editor {
                 self.settings.theme = theme;
                 commands.push(Command::SaveSettings(self.settings.to_json()));
             }
+            Action::LookAhead => self.outlook.is_stale = true,
             Action::ListDevices => commands.push(Command::ListDevices),
             Action::SetDevice(device) => {
                 self.settings.device = device;

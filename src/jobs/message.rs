@@ -1,12 +1,13 @@
 //! What the window asks for, and what it is told. Closed enums: nothing else passes between threads.
 
 use super::{
-    Blueprint, ConvertProgress, ConvertRequest, Converted, DeviceChoice, DeviceFacts, Latents, Made, Palette, Preview, Progress, Stage,
+    Blueprint, ConvertProgress, ConvertRequest, Converted, DeviceChoice, DeviceFacts, Estimate, Forecast, Glance, Intent, Latents, Made,
+    Palette, Preview, Progress, Stage,
 };
 use crate::document::{Chain, Document, LocalEdit, Placing, Revision, RevisionId};
 use crate::export::{Found, Layer, Switches};
 use crate::hub;
-use crate::imaging::{ContextBox, Difference, Format, Mask, Picture, Pyramid, Tool};
+use crate::imaging::{Brush, ContextBox, Difference, Format, Mask, Mode, Patch, Picture, Pyramid, Rect, Tool};
 use crate::recipe::{ModelId, Recipe};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -48,6 +49,13 @@ pub enum Command {
     Cancel(JobId),
     /// Take what is painted so far for the picture: developed, recorded, and no further variation begun.
     FinishEarly(JobId),
+    /// Find out how a run would use memory now. Answered by `Forecast`, behind the jobs that were asked for before.
+    Forecast(Box<Intent>),
+    /// Find out how small a model could be, in a folder that need not be there. Answered by `ConversionEstimated`.
+    EstimateConversion {
+        model: ModelId,
+        out: PathBuf,
+    },
     /// Make an official model folder ready. Answered by `Converting`, and once by `Converted`.
     Convert(Box<ConvertRequest>),
     /// Stop all conversions; the same request goes on later.
@@ -93,6 +101,8 @@ pub enum Command {
         source: Picture,
         local: Arc<LocalEdit>,
     },
+    /// Draw on a selection. Answered by `Drawn`.
+    Draw(Box<Draw>),
     /// Change all of a selection. Answered by `MaskShaped`.
     ShapeMask {
         mask: Mask,
@@ -180,8 +190,8 @@ pub enum Command {
     ListDevices,
     /// Keep the settings. Answered only where that fails.
     SaveSettings(String),
-    /// Tell which models are here and which are begun. Answered by `Models`. Does not connect.
-    ListModels,
+    /// Tell which models are here and which are begun, also in these folders. Answered by `Models`. Does not connect.
+    ListModels(Vec<PathBuf>),
     /// Ask the net what a model consists of. Answered by `ModelLookedUp`.
     LookUpModel(hub::Source),
     /// Fetch what was offered; by this the person accepts the licences whose hashes are named. One at a time.
@@ -204,6 +214,8 @@ pub enum Command {
         name: String,
         cached: bool,
     },
+    /// Remove a model that a conversion has made, ended or not. Answered by `ConvertedRemoved`.
+    RemoveConverted(PathBuf),
 }
 
 /// Up to the window.
@@ -258,6 +270,14 @@ pub enum Event {
         model: ModelId,
         facts: Result<ModelFacts, String>,
     },
+    Forecast {
+        intent: Box<Intent>,
+        result: Result<Box<Forecast>, String>,
+    },
+    ConversionEstimated {
+        model: ModelId,
+        result: Result<Estimate, String>,
+    },
     /// How far the conversion into that folder is.
     Converting {
         out: PathBuf,
@@ -303,6 +323,13 @@ pub enum Event {
     ChangeFound {
         of: RevisionId,
         change: Mask,
+    },
+    /// The selection drawn upon, where it may have changed, and all of the drawing where this was its end.
+    Drawn {
+        number: u64,
+        mask: Mask,
+        dirty: Rect,
+        whole: Option<Box<WholeDrawing>>,
     },
     MaskShaped {
         mask: Mask,
@@ -376,6 +403,10 @@ pub enum Event {
         name: String,
         result: Result<u64, String>,
     },
+    ConvertedRemoved {
+        folder: PathBuf,
+        result: Result<u64, String>,
+    },
 }
 
 /// The models of this machine.
@@ -384,12 +415,21 @@ pub struct Models {
     pub installed: Vec<hub::Installed>,
     /// Begun and not finished: offered to go on with, never begun again without a click.
     pub unfinished: Vec<hub::Unfinished>,
+    /// Those that were not downloaded: made smaller, or lying in a folder that a person has chosen.
+    pub folders: Vec<FolderModel>,
     /// The folder of all models, the cache, and what is free on its disk.
     pub folder: PathBuf,
     pub cache: PathBuf,
     pub free_bytes: Option<u64>,
     /// `HF_HUB_OFFLINE` is set: nothing can be fetched.
     pub offline: bool,
+}
+
+/// A model that is a folder and no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderModel {
+    pub folder: PathBuf,
+    pub glance: Glance,
 }
 
 /// How fetching a model ended.
@@ -424,6 +464,46 @@ pub struct KeptState {
     pub view: Option<(f64, [f64; 2])>,
     /// The selection, where there is one.
     pub mask: Option<Mask>,
+}
+
+/// A part of what a hand draws on a selection, or all of it.
+#[derive(Clone, Debug)]
+pub struct Draw {
+    /// Of the whole drawing.
+    pub number: u64,
+    pub mask: Mask,
+    pub form: Form,
+    /// Where the drawing ends with this: the selection before its first part.
+    pub before: Option<Mask>,
+}
+
+/// What is drawn, in pixels of the picture.
+#[derive(Clone, Debug)]
+pub enum Form {
+    Stroke {
+        way: Vec<[f32; 2]>,
+        brush: Brush,
+    },
+    /// `clears`: in the place of all that was there.
+    Rectangle {
+        rect: Rect,
+        mode: Mode,
+        clears: bool,
+    },
+    Lasso {
+        points: Vec<[f32; 2]>,
+        mode: Mode,
+        clears: bool,
+    },
+}
+
+/// What a drawing came to.
+#[derive(Clone, Debug, Default)]
+pub struct WholeDrawing {
+    /// What takes it back; `None` where it changed nothing.
+    pub back: Option<Patch>,
+    /// Around all that is selected now; `None` where nothing is.
+    pub bounds: Option<Rect>,
 }
 
 /// What is done to all of a selection, by pixels.

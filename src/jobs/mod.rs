@@ -1,9 +1,9 @@
 //! Everything that takes longer than a frame, on threads of its own.
 //!
-//! Eight lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
-//! puts results into pictures, compares them and cuts them for the screen; *dialogs* waits for the system's file dialogs;
-//! *network* fetches models, *models* looks them up, checks and removes them, *converting* makes them ready, and *measuring*
-//! finds out how long a file would be.
+//! Nine lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
+//! puts results into pictures, compares them and cuts them for the screen; *drawing* draws on selections; *dialogs* waits for
+//! the system's file dialogs; *network* fetches models, *models* looks them up, checks and removes them, *converting* makes them
+//! ready, and *measuring* finds out how long a file would be.
 //! [`Jobs`] is the window's end: [`Jobs::send`] never blocks, and [`Jobs::poll`] takes what has come up.
 //!
 //! Life of a job: `Submit` → `Started` → (`Progress` | `Blueprint` | `Preview`)* → `Finished` exactly once, also after a
@@ -15,6 +15,8 @@
 mod compute;
 mod converting;
 mod dialogs;
+mod drawing;
+mod forecast;
 mod keeping;
 mod measuring;
 mod message;
@@ -25,8 +27,8 @@ pub mod worker;
 
 pub use compute::{Backend, EngineBackend, Failure};
 pub use message::{
-    Adjusted, Changed, Command, Ending, Event, GetEnding, Job, JobId, Kept, KeptState, MeasureRequest, ModelFacts, Models, Place, Shape,
-    Thumbnail,
+    Adjusted, Changed, Command, Draw, Ending, Event, FolderModel, Form, GetEnding, Job, JobId, Kept, KeptState, MeasureRequest, ModelFacts,
+    Models, Place, Shape, Thumbnail, WholeDrawing,
 };
 // The words of messages that the hub made up.
 pub use crate::hub::{
@@ -35,9 +37,10 @@ pub use crate::hub::{
 };
 // The words of messages that the pipeline made up.
 pub use crate::pipeline::{
-    BLOCK as PREVIEW_BLOCK, Blueprint, Component, ConvertProgress, ConvertRequest, Converted, DeviceChoice, DeviceFacts, Latents, Made,
-    Palette, Precision, Precisions, Preview, PreviewMap, Progress, Stage,
+    BLOCK as PREVIEW_BLOCK, Blueprint, Component, ConvertProgress, ConvertRequest, Converted, DeviceChoice, DeviceFacts, Estimate, Glance,
+    Latents, Made, Palette, Plan as MemoryPlan, Precision, Precisions, Preview, PreviewMap, Progress, Stage,
 };
+pub use forecast::{Forecast, Intent};
 pub use network::FindSettings;
 pub use storage::SETTINGS_FILE;
 pub use worker::WorkerBackend;
@@ -107,10 +110,11 @@ impl Up {
 
 /// The window's end of all lanes.
 pub struct Jobs {
-    compute: Sender<(Box<Job>, CancelToken)>,
+    compute: Sender<compute::Work>,
     converting: Sender<(Box<ConvertRequest>, CancelToken)>,
     storage: Sender<Command>,
     pixels: Sender<Command>,
+    drawing: Sender<Command>,
     dialogs: Sender<Command>,
     network: Sender<Command>,
     models: Sender<Command>,
@@ -151,6 +155,7 @@ impl Jobs {
         let (converting, converting_out) = unbounded();
         let (storage, storage_out) = unbounded();
         let (pixels, pixels_out) = unbounded();
+        let (drawing, drawing_out) = unbounded();
         let (dialogs, dialogs_out) = unbounded();
         let (network, network_out) = unbounded();
         let (models, models_out) = unbounded();
@@ -165,6 +170,8 @@ impl Jobs {
         let keeping = lane("storage").spawn(move || storage::run(&storage_out, &lane_up))?;
         let lane_up = up.clone();
         lane("pixels").spawn(move || pixels::run(&pixels_out, &lane_up))?;
+        let lane_up = up.clone();
+        lane("drawing").spawn(move || drawing::run(&drawing_out, &lane_up))?;
         let lane_up = up.clone();
         let find = settings.clone();
         lane("network").spawn(move || network::fetch(&network_out, &lane_up, &find))?;
@@ -181,6 +188,7 @@ impl Jobs {
             converting,
             storage,
             pixels,
+            drawing,
             dialogs,
             network,
             models,
@@ -202,7 +210,7 @@ impl Jobs {
             Command::Submit(job) => {
                 let token = CancelToken::default();
                 self.tokens.insert(job.id, token.clone());
-                let _ = self.compute.send((job, token));
+                let _ = self.compute.send(compute::Work::Job(job, token));
             }
             Command::Cancel(id) => {
                 if let Some(token) = self.tokens.get(&id) {
@@ -213,6 +221,9 @@ impl Jobs {
                 if let Some(token) = self.tokens.get(&id) {
                     token.finish_early();
                 }
+            }
+            Command::Forecast(intent) => {
+                let _ = self.compute.send(compute::Work::Forecast(intent));
             }
             Command::Convert(request) => {
                 let _ = self.converting.send((request, self.conversions.clone()));
@@ -226,13 +237,20 @@ impl Jobs {
                     tracing::warn!("devices cannot be listed: {error}");
                 }
             }
+            Command::Draw(_) => {
+                let _ = self.drawing.send(command);
+            }
             Command::AskOpen | Command::AskSave { .. } | Command::AskFolder | Command::AskOpenMask | Command::AskSaveMask => {
                 let _ = self.dialogs.send(command);
             }
             Command::GetModel { .. } | Command::ResumeGet(_) | Command::PauseGet | Command::CancelGet(_) => {
                 let _ = self.network.send(command);
             }
-            Command::ListModels | Command::LookUpModel(_) | Command::VerifyModel(_) | Command::RemoveModel { .. } => {
+            Command::ListModels(_)
+            | Command::LookUpModel(_)
+            | Command::VerifyModel(_)
+            | Command::RemoveModel { .. }
+            | Command::RemoveConverted(_) => {
                 let _ = self.models.send(command);
             }
             Command::MeasureExport(request) => {

@@ -6,6 +6,7 @@ mod history;
 mod models;
 mod plan;
 mod selection;
+mod smaller;
 
 use pentimento::document::{LocalEdit, Origin, RevisionId};
 use pentimento::editor::{Action, Again, Editor, Export, Message, Mode, NoticeKind, Question, Settings};
@@ -66,17 +67,38 @@ fn editor() -> Editor {
 }
 
 fn act(editor: &mut Editor, action: Action) -> Vec<Command> {
-    but_for_keeping(editor.update(Message::Action(action)))
+    let commands = editor.update(Message::Action(action));
+    but_for_keeping(drawn(editor, commands))
 }
 
 fn event(editor: &mut Editor, event: Event) -> Vec<Command> {
-    but_for_keeping(editor.update(Message::Event(event)))
+    let commands = editor.update(Message::Event(event));
+    but_for_keeping(drawn(editor, commands))
+}
+
+/// Draws what a lane would draw.
+fn drawn(editor: &mut Editor, commands: Vec<Command>) -> Vec<Command> {
+    let mut left = Vec::new();
+    for command in commands {
+        match command {
+            Command::Draw(draw) => {
+                let more = editor.update(Message::Event(draw.done()));
+                left.extend(drawn(editor, more));
+            }
+            other => left.push(other),
+        }
+    }
+    left
 }
 
 /// What is kept has a test of its own.
 fn but_for_keeping(mut commands: Vec<Command>) -> Vec<Command> {
-    commands
-        .retain(|c| !matches!(c, Command::Record { .. } | Command::SetCurrent { .. } | Command::SaveState(_) | Command::Compare { .. }));
+    commands.retain(|c| {
+        !matches!(
+            c,
+            Command::Record { .. } | Command::SetCurrent { .. } | Command::SaveState(_) | Command::Compare { .. } | Command::Forecast(_)
+        )
+    });
     commands
 }
 
