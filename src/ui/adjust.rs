@@ -3,7 +3,7 @@
 use super::theme;
 use crate::editor::{Action, Editor, Touch};
 use crate::imaging::{MOST_DEGREES, Ratio, Rect, Tone, Tool, fit};
-use eframe::egui::{self, Button, CollapsingHeader, ComboBox, DragValue, RichText, Slider, Ui, vec2};
+use eframe::egui::{self, Button, ComboBox, DragValue, RichText, Slider, Ui, vec2};
 
 /// Shapes that a crop may have.
 const RATIOS: [(Ratio, &str); 8] = [
@@ -17,37 +17,38 @@ const RATIOS: [(Ratio, &str); 8] = [
     (Ratio::Of(16, 9), "16 : 9"),
 ];
 
-/// Draws the section, where there is a picture; true if it did.
-pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) -> bool {
-    let Some(current) = editor.document.current().filter(|_| editor.run_on_canvas().is_none()) else { return false };
+/// Draws the tools, and what becomes of a trial.
+pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
+    let Some(current) = editor.document.current() else { return };
     let size = current.picture.size();
-    let title = RichText::new("Adjust").font(theme::strong_font(theme::BODY));
-    CollapsingHeader::new(title).id_salt("adjust").show(ui, |ui| {
-        let busy = editor.trial.is_some_and(|t| t.is_busy);
-        ui.add_enabled_ui(!busy, |ui| {
-            let mut touches = Vec::new();
-            turns(ui, &mut touches);
-            shape(ui, editor, size, &mut touches);
-            light(ui, editor, &mut touches);
-            actions.extend(touches.into_iter().map(Action::Touch));
-        });
-        if let Some(trial) = editor.trial {
-            ui.horizontal(|ui| {
-                let colours = theme::colours(ui.style());
-                let apply = Button::new(RichText::new("Apply").color(colours.on_accent)).fill(colours.accent);
-                if ui.add_enabled(!busy, apply).on_hover_text("Keep this as a picture of its own in the history").clicked() {
-                    actions.push(Action::Touch(Touch::Apply));
-                }
-                if ui.add_enabled(!busy, Button::new("Reset")).on_hover_text("As it was").clicked() {
-                    actions.push(Action::Touch(Touch::Reset));
-                }
-                let [w, h] = trial.tool.size(size);
-                let words = if busy { "Being applied…".to_owned() } else { format!("{w} × {h} px") };
-                ui.label(RichText::new(words).small().color(colours.weak));
-            });
-        }
+    let busy = editor.trial.is_some_and(|t| t.is_busy);
+    ui.add_enabled_ui(!busy, |ui| {
+        let mut touches = Vec::new();
+        turns(ui, &mut touches);
+        shape(ui, editor, size, &mut touches);
+        light(ui, editor, &mut touches);
+        actions.extend(touches.into_iter().map(Action::Touch));
     });
-    true
+    let colours = theme::colours(ui.style());
+    let tried = editor.trial.is_some() && !busy;
+    ui.horizontal(|ui| {
+        let apply = Button::new(RichText::new("Apply").color(colours.on_accent)).fill(colours.accent);
+        if ui.add_enabled(tried, apply).on_hover_text("Keep this as a picture of its own in the history").clicked() {
+            actions.push(Action::Touch(Touch::Apply));
+        }
+        if ui.add_enabled(tried, Button::new("Reset")).on_hover_text("As it was").clicked() {
+            actions.push(Action::Touch(Touch::Reset));
+        }
+        let words = match editor.trial {
+            Some(trial) if !busy => {
+                let [w, h] = trial.tool.size(size);
+                format!("{w} × {h} px")
+            }
+            Some(_) => "Being applied…".to_owned(),
+            None => String::new(),
+        };
+        ui.label(RichText::new(words).small().color(colours.weak));
+    });
 }
 
 fn turns(ui: &mut Ui, touches: &mut Vec<Touch>) {

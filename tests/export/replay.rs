@@ -16,8 +16,16 @@ fn photo(folder: &Path, name: &str, width: u32, height: u32, orientation: u8) {
         imaging::encode(&picture.with_tags(Tags { exif: Some(exif.into()), ..Tags::default() }), Format::of(Path::new(name), 95).unwrap())
             .unwrap();
     let tag = b"\x12\x01\x03\0\x01\0\0\0".as_slice();
-    if let Some(at) = bytes.windows(tag.len()).position(|w| w == tag) {
+    // In TIFF the last one counts: the first stands in a directory that is none any more.
+    if let Some(at) = (0..bytes.len()).rfind(|at| bytes[*at..].starts_with(tag)) {
         bytes[at + 8] = orientation;
+    }
+    // PNG has a sum over each part.
+    if let Some(at) = bytes.windows(4).position(|w| w == b"eXIf") {
+        let length = u32::from_be_bytes(bytes[at - 4..at].try_into().unwrap()) as usize;
+        let mut sum = flate2::Crc::new();
+        sum.update(&bytes[at..at + 4 + length]);
+        bytes[at + 4 + length..at + 8 + length].copy_from_slice(&sum.sum().to_be_bytes());
     }
     fs::write(folder.join(name), bytes).unwrap();
 }

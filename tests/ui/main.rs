@@ -148,7 +148,7 @@ fn buttons_do_what_they_say() {
     h.run_steps(2);
     assert_eq!(h.state().editor.draft.variations, 3);
     h.get_by_label("Export").click();
-    h.run_steps(2);
+    h.run_steps(4);
     h.get_by_label("JPEG").click();
     h.get_by_label("The camera's data").click();
     h.run_steps(2);
@@ -262,6 +262,20 @@ fn it_looks_as_it_did() {
         let mut h = drawn(page, Theme::Dark);
         h.run_steps(3);
         h.snapshot_options(name, &options);
+        results.extend_harness(&mut h);
+    }
+    for (theme, name) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let mut h = drawn(plain::toned(), theme);
+        plain::open_tools(&mut h);
+        h.snapshot_options(format!("adjust-{name}"), &options);
+        results.extend_harness(&mut h);
+        let mut h = drawn(plain::cropped(), theme);
+        plain::open_tools(&mut h);
+        h.snapshot_options(format!("crop-{name}"), &options);
+        results.extend_harness(&mut h);
+        let mut h = drawn(plain::exported(), theme);
+        h.run_steps(4);
+        h.snapshot_options(format!("export-{name}"), &options);
         results.extend_harness(&mut h);
     }
     let mut h = drawn(Window::new(), Theme::Dark);
