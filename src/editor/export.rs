@@ -20,7 +20,7 @@ pub enum Kind {
     WebP,
     WebPLossy,
     Tiff,
-    /// OpenRaster: a layer for each picture on the way.
+    /// `OpenRaster`: a layer for each picture on the way.
     Layers,
 }
 

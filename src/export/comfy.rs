@@ -1,4 +1,4 @@
-//! Prompts from the graphs that ComfyUI leaves in its pictures: from the sampler along the wires to the text.
+//! Prompts from the graphs that `ComfyUI` leaves in its pictures: from the sampler along the wires to the text.
 
 use super::Words;
 use serde_json::{Map, Value};

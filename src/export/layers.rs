@@ -1,4 +1,4 @@
-//! OpenRaster: every picture on the way as a layer, for GIMP, Krita and others.
+//! `OpenRaster`: every picture on the way as a layer, for GIMP, Krita and others.
 
 use super::{Error, Result};
 use crate::document::{Document, Origin, RevisionId};

@@ -309,7 +309,7 @@ mod tests {
 
     /// Colours that sRGB does not have, with the orientation of a camera that was held upright.
     fn wide(bits: u8, profile: &[u8]) -> Picture {
-        let exif: Arc<[u8]> = super::super::notes::upright(&crate::imaging::notes::camera(true), [37, 21]).unwrap().into();
+        let exif: Arc<[u8]> = notes::upright(&notes::camera(true), [37, 21]).unwrap().into();
         let value = |i: usize| [(i * 7 % 256) as u8, (i * 13 % 256) as u8, (i % 200) as u8, 255][i % 4];
         let pixels = if bits == 8 {
             Pixels::Rgba8((0..4 * 37 * 21).map(|i| if i % 4 == 3 { 255 } else { value(i) }).collect())

@@ -18,7 +18,7 @@ impl Profile {
         let grid: Vec<u16> =
             steps.iter().flat_map(|r| steps.iter().flat_map(|g| steps.iter().flat_map(|b| [*r, *g, *b, 65_535]))).collect();
         let mut seen = grid.clone();
-        profile.run(profile.to_srgb()?.as_ref(), &mut seen).then_some(())?;
+        Profile::run(profile.to_srgb()?.as_ref(), &mut seen).then_some(())?;
         let is_srgb = grid.iter().zip(&seen).all(|(a, b)| a.abs_diff(*b) < 300);
         (!is_srgb && profile.of_srgb().is_some()).then_some(profile)
     }
@@ -32,7 +32,7 @@ impl Profile {
     }
 
     /// Converts in place; false where the profile fails.
-    fn run(&self, transform: &Transform16BitExecutor, samples: &mut [u16]) -> bool {
+    fn run(transform: &Transform16BitExecutor, samples: &mut [u16]) -> bool {
         use rayon::prelude::*;
         let part = |part: &mut [u16]| {
             let from = part.to_vec();
@@ -76,7 +76,7 @@ impl Picture {
 
 fn srgb_samples(picture: &Picture, profile: &Profile) -> Option<Vec<u16>> {
     let mut samples = deep(picture);
-    profile.run(profile.to_srgb()?.as_ref(), &mut samples).then_some(samples)
+    Profile::run(profile.to_srgb()?.as_ref(), &mut samples).then_some(samples)
 }
 
 /// Changes a picture by work that wants sRGB. The result has the picture's tags, depth and colour profile; what the work
@@ -94,7 +94,7 @@ pub fn through_srgb<T>(source: &Picture, work: impl FnOnce(&Picture) -> Result<(
     let (before, mut after) = (deep(&plain), deep(&made));
     let same: Vec<bool> = before.as_chunks::<4>().0.iter().zip(after.as_chunks::<4>().0).map(|(a, b)| a == b).collect();
     if let Some(transform) = profile.of_srgb() {
-        profile.run(transform.as_ref(), &mut after);
+        Profile::run(transform.as_ref(), &mut after);
     }
     fn kept<T: Copy>(own: &[T], made: &[T], same: &[bool]) -> Arc<[T]> {
         let pixels = own.as_chunks::<4>().0.iter().zip(made.as_chunks::<4>().0).zip(same);

@@ -111,8 +111,8 @@ fn packed(picture: &Picture, rows: std::ops::Range<usize>, channels: usize, is_b
     for y in rows {
         let of = 4 * y * width..4 * (y + 1) * width;
         let row: Vec<u8> = match picture.pixels() {
-            Pixels::Rgba8(v) => differences(&v[of], channels, |a, b| a.wrapping_sub(b)).collect(),
-            Pixels::Rgba16(v) => differences(&v[of], channels, |a: u16, b: u16| a.wrapping_sub(b))
+            Pixels::Rgba8(v) => differences(&v[of], channels, u8::wrapping_sub).collect(),
+            Pixels::Rgba16(v) => differences(&v[of], channels, u16::wrapping_sub)
                 .flat_map(|v| if is_big { v.to_be_bytes() } else { v.to_le_bytes() })
                 .collect(),
         };

@@ -78,12 +78,12 @@ impl EngineBackend {
         if let (Some(picture), Some(Place { seen, placing })) = (&job.reference, &job.place) {
             let within = placing.reach();
             let changes = matches!(placing, Placing::Change { .. });
-            engine.edit_part(&mut request, picture, *seen, within.as_ref(), changes).map_err(failure)?;
+            engine.edit_part(&mut request, picture, *seen, within.as_ref(), changes).map_err(|e| failure(&e))?;
         }
         request.variations = job.variations;
         request.tokens.clone_from(&job.tokens);
         request.path.clone_from(&job.path);
-        let outcome = engine.run(&request, observer).map_err(failure);
+        let outcome = engine.run(&request, observer).map_err(|e| failure(&e));
         if outcome.as_ref().is_err_and(|f| f.out_of_memory) {
             engine.unload();
         }
@@ -113,14 +113,14 @@ impl EngineBackend {
                 _ => PlanChoice::Fixed(Residency::LayerByLayer),
             };
             let settings = Settings { device, plan, cache: self.cache.clone(), ..Settings::default() };
-            let engine = Engine::open(model, &settings).map_err(failure)?;
+            let engine = Engine::open(model, &settings).map_err(|e| failure(&e))?;
             self.engine = Some((wanted, engine));
         }
         self.engine.as_mut().map(|(_, engine)| engine).ok_or_else(|| Failure { why: "no model".to_owned(), out_of_memory: false })
     }
 }
 
-fn failure(error: pipeline::Error) -> Failure {
+fn failure(error: &pipeline::Error) -> Failure {
     Failure { why: error.to_string(), out_of_memory: error.is_out_of_memory() }
 }
 

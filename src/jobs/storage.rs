@@ -137,7 +137,7 @@ fn broke_off(command: Command, up: &Up) {
         Command::Paste => up.send(Event::Opened { name: String::new(), at: now(), result: Err(why()) }),
         Command::OpenMask { .. } => up.send(Event::MaskOpened(Err(why()))),
         Command::Export { path, .. } | Command::ExportLayers { path, .. } | Command::SaveMask { path, .. } => {
-            up.send(Event::Exported { path, result: Err(why()) })
+            up.send(Event::Exported { path, result: Err(why()) });
         }
         Command::LookAt(model) => up.send(Event::Model { model, facts: Err(why()) }),
         Command::EstimateConversion { model, .. } => up.send(Event::ConversionEstimated { model, result: Err(why()) }),

@@ -161,7 +161,7 @@ pub fn buttons(screen: &Screen, [x, y]: [Range<usize>; 2]) -> Vec<Button> {
         .into_iter()
         .map(|([left, top, length], is_accent)| Button { x: (left + length / 2) as f32, y: top as f32 + half - 1.0, is_accent })
         .collect();
-    all.sort_by(|a, b| (a.y as usize / 6, a.x as usize).cmp(&(b.y as usize / 6, b.x as usize)));
+    all.sort_by_key(|a| (a.y as usize / 6, a.x as usize));
     all
 }
 

@@ -81,7 +81,7 @@ impl Scene {
             if there(&all) {
                 return all;
             }
-            assert!(start.elapsed() < Duration::from_secs(60), "{what}: {all:?}; {}", self.screen.keep());
+            assert!(start.elapsed() < Duration::from_mins(1), "{what}: {all:?}; {}", self.screen.keep());
             sleep(Duration::from_millis(100));
         }
     }

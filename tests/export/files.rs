@@ -138,7 +138,7 @@ fn an_edit_keeps_the_photograph_and_says_what_a_model_did() {
 #[test]
 fn sixteen_bits_stay_sixteen() {
     let home = tempfile::tempdir().unwrap();
-    let samples: Vec<u16> = (0..4 * 40 * 30).map(|i| if i % 4 == 3 { 65_535 - i % 7 } else { i as u16 * 13 }.min(65_535) as u16).collect();
+    let samples: Vec<u16> = (0..4 * 40 * 30).map(|i: u16| if i % 4 == 3 { 65_535 - i % 7 } else { i.wrapping_mul(13) }).collect();
     let picture = imaging::Picture::new(40, 30, imaging::Pixels::Rgba16(samples.into())).unwrap();
     imaging::save(&picture, &home.path().join("deep.png"), imaging::Format::Png).unwrap();
     for out in ["deep.tif", "again.png"] {

@@ -1,4 +1,4 @@
-//! OpenRaster, as pyora reads it.
+//! `OpenRaster`, as pyora reads it.
 
 use crate::{ask, done, python};
 use pentimento::document::{Document, Origin};

@@ -1,4 +1,4 @@
-//! Pictures of other programs, as Pillow writes them for A1111 and ComfyUI.
+//! Pictures of other programs, as Pillow writes them for A1111 and `ComfyUI`.
 
 use crate::{ask, python};
 use pentimento::export::Found;

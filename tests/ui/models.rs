@@ -245,8 +245,8 @@ fn the_status_line_tells_the_plan_and_leads_to_the_page() {
     let forecast: Forecast = serde_json::from_value(json!({"plan": plan, "device": "CPU"})).unwrap();
     // The first question was from before there was a picture; its answer brings the next one.
     for edits in [false, true] {
-        let intents = window.commands.iter().filter_map(|c| if let Command::Forecast(i) = c { Some(i.clone()) } else { None });
-        let intent = intents.last().unwrap();
+        let mut intents = window.commands.iter().filter_map(|c| if let Command::Forecast(i) = c { Some(i.clone()) } else { None });
+        let intent = intents.next_back().unwrap();
         assert_eq!(intent.edits, edits);
         window.hear(Event::Forecast { intent, result: Ok(Box::new(forecast.clone())) });
     }

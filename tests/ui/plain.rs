@@ -5,6 +5,7 @@ use eframe::egui::accesskit::Role;
 use eframe::egui::{self, Theme};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
+use pentimento::document::Revision;
 use pentimento::editor::{Action, Export, Kind, Message, Touch};
 use pentimento::imaging::{Picture, Pyramid, Ratio, Tone, Tool};
 use pentimento::jobs::{Changed, Command, Event, Thumbnail};
@@ -77,7 +78,7 @@ fn answer(window: &mut Window) {
 #[test]
 fn a_picture_is_turned_toned_and_cropped() {
     let mut window = Window::new();
-    window.opens("photo.png", Picture::from_rgb8(400, 200, &[90; 3 * 400 * 200]).unwrap());
+    window.opens("photo.png", Picture::from_rgb8(400, 200, &vec![90; 3 * 400 * 200]).unwrap());
     let mut h = harness(window, Theme::Dark);
     open_tools(&mut h);
     h.get_by_label("Turn right").click();
@@ -126,6 +127,6 @@ fn a_picture_is_turned_toned_and_cropped() {
     answer(h.state_mut());
     h.run_steps(2);
     assert_eq!(size(h.state()), [part.width, part.height]);
-    let names: Vec<&str> = h.state().editor.document.revisions().iter().map(|r| r.title()).collect();
+    let names: Vec<&str> = h.state().editor.document.revisions().iter().map(Revision::title).collect();
     assert_eq!(names, ["photo.png", "Turn right", "Light and colour", "Crop"]);
 }
