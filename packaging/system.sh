@@ -32,6 +32,7 @@ cmd:import                windowtests            imagemagick           ImageMagi
 cmd:strace                networktests           strace                strace                  strace
 cmd:unshare               networktests           util-linux            util-linux              util-linux
 cmd:python3               networktests           python3-venv          python3                 python
+cmd:exiftool              exporttests            libimage-exiftool-perl perl-Image-ExifTool    perl-image-exiftool
 '
 
 say() { printf '%s\n' "$*" >&2; }

@@ -6,6 +6,7 @@ pub mod app;
 pub mod cli;
 pub mod document;
 pub mod editor;
+pub mod export;
 pub mod hub;
 pub mod imaging;
 pub mod jobs;
@@ -16,5 +17,6 @@ pub mod project;
 pub mod recipe;
 #[cfg(feature = "gui")]
 pub mod render;
+pub mod replay;
 #[cfg(feature = "gui")]
 pub mod ui;

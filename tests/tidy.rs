@@ -20,12 +20,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub", &["recipe"]),
     ("document", &["imaging", "recipe"]),
     ("project", &["document", "imaging", "recipe"]),
-    ("jobs", &["pipeline", "hub", "project", "document", "imaging", "recipe", "places"]),
-    ("editor", &["jobs", "document", "imaging", "recipe", "about"]),
+    ("export", &["document", "imaging", "recipe"]),
+    ("replay", &["pipeline", "export", "document", "imaging", "recipe"]),
+    ("jobs", &["pipeline", "hub", "project", "replay", "export", "document", "imaging", "recipe", "places"]),
+    ("editor", &["jobs", "export", "document", "imaging", "recipe", "about"]),
     ("render", &["imaging"]),
     ("ui", &["editor", "render", "document", "imaging", "recipe", "about"]),
     ("app", &["editor", "jobs", "ui", "render", "places"]),
-    ("cli", &["pipeline", "hub", "project", "document", "imaging", "recipe", "places", "about"]),
+    ("cli", &["pipeline", "hub", "project", "replay", "export", "document", "imaging", "recipe", "places", "about"]),
     ("main", &["app", "cli", "pipeline::memory", "jobs::worker"]),
     ("cuda", &[]),
 ];
@@ -53,7 +55,7 @@ const FENCES: &[(&str, &[&str])] = &[
 const TOP: [&str; 9] = ["Cargo.toml", "Cargo.lock", "README.md", "LICENSE", "src", "assets", "shaders", "packaging", "tests"];
 
 /// Sites that text here may point to.
-const SITES: [&str; 10] = [
+const SITES: [&str; 13] = [
     "github.com",
     "huggingface.co",
     "arxiv.org",
@@ -63,6 +65,10 @@ const SITES: [&str; 10] = [
     "www.apache.org",
     "www.w3.org",
     "www.freedesktop.org",
+    // Names of vocabularies in XMP.
+    "ns.adobe.com",
+    "iptc.org",
+    "cv.iptc.org",
     // What tests serve by themselves.
     "127.0.0.1",
 ];

@@ -34,6 +34,12 @@ pub enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Change a picture by plain tools: crop, turn, straighten, resize, light and colour
+    Adjust(Box<super::AdjustArguments>),
+    /// Write a picture, or one of a project, into a file of another kind
+    Export(super::ExportArguments),
+    /// Do the edits of a recipe on other photos, or make its picture again
+    Replay(super::ReplayArguments),
     /// Fetch models, and list, check and remove them
     Models {
         #[command(subcommand)]
@@ -213,7 +219,7 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 /// `1024x768`.
-fn size(text: &str) -> Result<Size, String> {
+pub(super) fn size(text: &str) -> Result<Size, String> {
     let sides = text.split_once('x').and_then(|(w, h)| Some(Size { width: w.parse().ok()?, height: h.parse().ok()? }));
     sides.ok_or_else(|| "two sides in pixels, such as 1024x768".to_owned())
 }
@@ -227,7 +233,7 @@ pub struct Common {
     /// `nano` (the very small model inside the program) or a model folder
     #[arg(long, default_value = "nano", value_name = "nano|FOLDER")]
     pub model: String,
-    /// Where the picture goes: a name ending in .png, .jpg or .webp
+    /// Where the picture goes: a name ending in .png, .jpg, .webp or .tif
     #[arg(long, short, default_value = "pentimento.png", value_name = "FILE")]
     pub out: PathBuf,
     /// The same seed gives the same picture
@@ -297,6 +303,8 @@ pub struct Common {
     pub json: bool,
     #[command(flatten)]
     pub memory: Memory,
+    #[command(flatten)]
+    pub writing: super::Writing,
     /// Compute everything the long way, as the reference does
     #[arg(long, hide = true)]
     pub plain: bool,

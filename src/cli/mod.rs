@@ -1,17 +1,25 @@
 //! The pipeline without a window.
 
+mod adjust;
 mod arguments;
 mod convert;
 mod devices;
+mod export;
 mod inspect;
 mod models;
 mod plan;
+mod replay;
 mod report;
+mod write;
 
+pub use adjust::AdjustArguments;
 pub use arguments::{Arguments, Command};
+pub use export::ExportArguments;
 pub use models::Models;
+pub use replay::ReplayArguments;
+pub use write::Writing;
 
-use crate::document::{LocalEdit, Placing};
+use crate::document::{Begins, Chain, Link, LocalEdit, Placing};
 use crate::imaging::{self, Blend, ContextBox, Format, Mask, Picture};
 use crate::pipeline::{Dump, Engine, Made, Outcome, Request, Settings};
 use crate::places;
@@ -30,6 +38,9 @@ pub fn run(command: Command) -> ExitCode {
     let (json, result) = match command {
         Command::Generate { common } => (common.json, make(&common, None)),
         Command::Edit { image, how, common } => (common.json, make(&common, Some((&image, &how)))),
+        Command::Adjust(arguments) => (false, adjust::adjust(&arguments)),
+        Command::Export(arguments) => (false, export::export(&arguments)),
+        Command::Replay(arguments) => (arguments.json, replay::replay(&arguments)),
         Command::Models { command } => (command.json(), models::run(&command)),
         Command::Convert(arguments) => (arguments.json, convert::convert(&arguments)),
         Command::ComparePrecision(arguments) => (arguments.json, convert::compare(&arguments)),
@@ -79,12 +90,13 @@ fn make(common: &Common, edit: Option<(&Path, &How)>) -> Result<ExitCode> {
     if common.dump.is_some() && common.variations != 1 {
         bail!("a dump shows one picture; leave out --variations");
     }
-    let format = Format::of(&common.out, 92)?;
+    let format = common.writing.format(&common.out)?;
     let mut request = Request::new(common.recipe());
     request.variations = common.variations;
     request.plain = common.plain;
     let open = |path: &Path| imaging::open(path).with_context(|| format!("{} cannot be opened", path.display()));
-    let source = edit.map(|(path, _)| open(path)).transpose()?;
+    let (source, chain) = edit.map(|(path, _)| write::open(path)).transpose()?.unzip();
+    let chain = chain.unwrap_or_else(|| Chain::new(Begins::Words, Vec::new()));
     let placing = edit.zip(source.as_ref()).map(|((_, how), source)| placing(how, source, open)).transpose()?.flatten();
     request.reference.clone_from(&source);
     request.tokens = common.tokens.as_deref().map(read_tokens).transpose()?;
@@ -114,6 +126,12 @@ fn make(common: &Common, edit: Option<(&Path, &How)>) -> Result<ExitCode> {
         let (result, reconstruction) = (made.picture.clone(), made.reconstruction.clone());
         Ok(LocalEdit { seen, result, reconstruction, placing: placing.clone() }.placed(source)?.picture)
     };
+    let keep = |made: &Made, path: &Path| -> Result<()> {
+        let local = place.as_ref().zip(seen).map(|((source, placing), seen)| ([source.width(), source.height()], seen, placing));
+        let mut chain = chain.clone();
+        chain.edits.push(Link::model(&made.recipe, local));
+        common.writing.write(&placed(made)?, &chain, path, format)
+    };
     let dump = common.dump.is_some().then(Dump::default);
     let mut reporter = Reporter::new(common.json, cancel, dump);
     let outcome = engine.run(&request, &mut reporter);
@@ -123,7 +141,7 @@ fn make(common: &Common, edit: Option<(&Path, &How)>) -> Result<ExitCode> {
             let mut files = Vec::new();
             for (i, one) in made.iter().enumerate() {
                 let path = numbered(&common.out, i, made.len());
-                imaging::save(&placed(one)?, &path, format)?;
+                keep(one, &path)?;
                 files.push(path);
             }
             if let (Some(dump), Some(path)) = (reporter.dump(), &common.dump) {
@@ -136,7 +154,7 @@ fn make(common: &Common, edit: Option<(&Path, &How)>) -> Result<ExitCode> {
             let mut kept = Vec::new();
             for (i, one) in made.iter().enumerate() {
                 let path = numbered(&common.out, i, request.variations);
-                imaging::save(&placed(one)?, &path, format)?;
+                keep(one, &path)?;
                 kept.push(path);
             }
             if let Some(partial) = reporter.partial(&engine) {

@@ -1,6 +1,6 @@
 //! How a model's result was put into a picture: enough to put it there in another way, without the model.
 
-use crate::imaging::{self, Blend, ContextBox, Mask, Mode, Picture, blend, crop_to_model, preserve};
+use crate::imaging::{self, Blend, ContextBox, Mask, Mode, Picture, blend, crop_to_model, preserve, through_srgb};
 
 /// What a model saw of a picture, what it made of that, and how it was taken over.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +51,11 @@ impl LocalEdit {
     ///
     /// # Errors      the selection or the reconstruction are of another size
     pub fn placed(&self, source: &Picture) -> imaging::Result<Placed> {
+        let (picture, change) = through_srgb(source, |source| self.placed_in_srgb(source).map(|placed| (placed.picture, placed.change)))?;
+        Ok(Placed { picture, change })
+    }
+
+    fn placed_in_srgb(&self, source: &Picture) -> imaging::Result<Placed> {
         let size = [source.width(), source.height()];
         match (&self.placing, &self.reconstruction) {
             (Placing::Change { reach }, Some(reconstruction)) => {

@@ -6,6 +6,7 @@
 //!
 //! Architecture Invariant: pure. No file, thread, clock, model or window.
 
+mod chain;
 mod held;
 mod local;
 mod outline;
@@ -14,13 +15,14 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+pub use chain::{Begins, Chain, ChainError, Link, LinkPlace, LinkPlacing};
 pub use held::Held;
 pub use local::{LocalEdit, Placed, Placing, USUAL_REACH};
 pub use outline::Row;
 pub use restore::{Damage, Saved};
 pub use steps::Steps;
 
-use crate::imaging::Picture;
+use crate::imaging::{Picture, Tool};
 use crate::recipe::Recipe;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -38,6 +40,8 @@ pub enum Origin {
     Pasted,
     /// A model: an edit of the parent, or a new picture where there is none.
     Made { recipe: Box<Recipe>, tokens: Arc<[u32]>, seconds: f64 },
+    /// A plain tool, from the parent.
+    Changed { tool: Tool },
 }
 
 /// A picture and where it came from.
@@ -65,6 +69,7 @@ impl Revision {
             (Some(name), _) | (None, Origin::Opened { name }) => name,
             (None, Origin::Pasted) => "Pasted picture",
             (None, Origin::Made { recipe, .. }) => &recipe.prompt,
+            (None, Origin::Changed { tool }) => tool.name(),
         }
     }
 
@@ -72,7 +77,7 @@ impl Revision {
     pub fn recipe(&self) -> Option<&Recipe> {
         match &self.origin {
             Origin::Made { recipe, .. } => Some(recipe),
-            Origin::Opened { .. } | Origin::Pasted => None,
+            Origin::Opened { .. } | Origin::Pasted | Origin::Changed { .. } => None,
         }
     }
 
@@ -80,7 +85,7 @@ impl Revision {
     pub fn seconds(&self) -> Option<f64> {
         match &self.origin {
             Origin::Made { seconds, .. } => Some(*seconds),
-            Origin::Opened { .. } | Origin::Pasted => None,
+            Origin::Opened { .. } | Origin::Pasted | Origin::Changed { .. } => None,
         }
     }
 
@@ -90,6 +95,7 @@ impl Revision {
             Origin::Opened { name } => name,
             Origin::Pasted => "Pasted picture",
             Origin::Made { recipe, .. } => &recipe.prompt,
+            Origin::Changed { tool } => tool.name(),
         };
         let text = format!("{}\n{own}", self.name.as_deref().unwrap_or_default()).to_lowercase();
         words.iter().all(|word| text.contains(word.as_str()))

@@ -1,6 +1,6 @@
 //! What a person can do.
 
-use super::{Adjust, Context, History, How, Mode, Select, Shelf, ThemeChoice};
+use super::{Adjust, Context, Export, History, How, Mode, Select, Shelf, ThemeChoice, Touch};
 use crate::document::RevisionId;
 use crate::jobs::{DeviceChoice, JobId};
 use crate::recipe::ModelId;
@@ -25,8 +25,12 @@ pub enum Action {
     OpenFiles(Vec<PathBuf>),
     Paste,
     Copy,
-    /// Ask where to write the picture.
+    /// Open the page on which a picture is written into a file.
     Export,
+    /// On that page.
+    ExportPage(Export),
+    /// A plain tool.
+    Touch(Touch),
     /// Save the project in a file of its own.
     SaveProject,
     /// Make or edit with the present settings; waits where a job is running.

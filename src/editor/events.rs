@@ -66,6 +66,9 @@ impl Editor {
             Event::Converted { out, result } => self.converted(&out, result, commands),
             Event::ConvertedRemoved { folder, result } => self.made_removed(&folder, result, commands),
             Event::Opened { name, at, result } => self.opened(name, at, result, commands),
+            Event::FoundRecipe { name, found } => self.found_recipe(&name, &found),
+            Event::Changed { of, tool, result } => self.changed(of, tool, result, commands),
+            Event::ExportMeasured { ticket, bytes } => self.measured(ticket, bytes),
             Event::Project(result) => self.found(result),
             Event::ProjectSaved { name, result } => {
                 if result.is_ok() {

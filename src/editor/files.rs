@@ -1,11 +1,10 @@
 //! Pictures, projects and models from the disk, and pictures onto it.
 
 use super::keeping::Arrival;
-use super::pixels::STILL_READ;
 use super::running::usual_steps;
 use super::{Ask, Editor, Mode, Model, NoticeKind, Question};
 use crate::document::{Origin, Revision};
-use crate::imaging::{ENDINGS, Format, Picture, Pyramid};
+use crate::imaging::{ENDINGS, Picture, Pyramid};
 use crate::jobs::{Command, Thumbnail};
 use crate::recipe::ModelId;
 use std::path::PathBuf;
@@ -41,22 +40,6 @@ impl Editor {
             }
             Err(why) if name.is_empty() => self.say(NoticeKind::Failed, &format!("What is on the clipboard cannot be opened: {why}.")),
             Err(why) => self.say(NoticeKind::Failed, &format!("{name} cannot be opened: {why}.")),
-        }
-    }
-
-    /// Writes the picture that is looked at; the ending says how, PNG where there is none.
-    pub(super) fn export(&mut self, mut path: PathBuf, commands: &mut Vec<Command>) {
-        const QUALITY: u8 = 92;
-        if path.extension().is_none() {
-            path.set_extension("png");
-        }
-        match (Format::of(&path, QUALITY), self.document.current()) {
-            (Ok(format), Some(revision)) => match revision.picture.here().cloned() {
-                Some(picture) => commands.push(Command::Export { picture, path, format }),
-                None => self.say(NoticeKind::Failed, STILL_READ),
-            },
-            (Err(why), _) => self.say(NoticeKind::Failed, &format!("The picture was not saved: {why}.")),
-            (_, None) => {}
         }
     }
 

@@ -99,6 +99,7 @@ impl Editor {
         self.compare = None;
         self.candidates.clear();
         self.adjustment = None;
+        self.trial = None;
         self.change = None;
         self.change_asked = None;
         self.context = None;

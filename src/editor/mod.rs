@@ -8,6 +8,7 @@ mod action;
 mod compare;
 mod drawing;
 mod events;
+mod export;
 mod files;
 mod forecast;
 mod history;
@@ -21,10 +22,12 @@ mod selection;
 mod settings;
 mod smaller;
 mod steps;
+mod touch;
 mod view;
 
 pub use action::{Action, Again};
 pub use compare::{Compare, How, Proof};
+pub use export::{Export, ExportPage, ExportSettings, Kind};
 use files::export_name;
 pub use history::{History, HistoryView};
 pub use keeping::ProjectFacts;
@@ -36,6 +39,7 @@ use selection::Slider;
 pub use selection::{Combine, Select, Selection, Tool};
 pub use settings::{Settings, ThemeChoice};
 pub use smaller::{Choice, Conversion, Smaller};
+pub use touch::{Touch, Trial};
 pub use view::View;
 // What the surface draws of a job, of a picture and of models on the disk.
 pub use crate::jobs::{
@@ -44,7 +48,7 @@ pub use crate::jobs::{
 };
 
 use crate::document::{Document, Revision, RevisionId};
-use crate::imaging::{ContextBox, Difference, Mask, Pyramid};
+use crate::imaging::{ContextBox, Difference, Mask, Pyramid, Ratio};
 use crate::jobs::{Command, Event, ModelFacts, PreviewMap};
 use crate::recipe::{ModelId, Recipe};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -174,6 +178,12 @@ pub struct Editor {
     pub history: HistoryView,
     /// The page of models.
     pub shelf: ModelsPage,
+    /// The page of exporting.
+    pub exporting: ExportPage,
+    /// A plain tool that is tried.
+    pub trial: Option<Trial>,
+    /// The shape of a crop.
+    pub ratio: Ratio,
     outlook: forecast::Outlook,
     /// The box that the model sees, where a hand has moved it, and the size of the picture that it is of.
     context: Option<([u32; 2], ContextBox)>,
@@ -248,6 +258,9 @@ impl Editor {
             adjustment: None,
             history: HistoryView::default(),
             shelf: ModelsPage::default(),
+            exporting: ExportPage::default(),
+            trial: None,
+            ratio: Ratio::default(),
             outlook: forecast::Outlook::default(),
             context: None,
             context_rest: [0.0; 2],
@@ -287,6 +300,7 @@ impl Editor {
         }
         if before != self.document.current().map(|r| r.id) {
             self.adjustment = None;
+            self.trial = None;
             self.wants_change_selected = false;
             self.forget_strokes();
             self.keep_place(&mut commands);
@@ -317,10 +331,9 @@ impl Editor {
                     commands.push(Command::Copy(picture));
                 }
             }
-            Action::Export => match self.document.current() {
-                Some(revision) => commands.push(Command::AskSave { name: export_name(revision) }),
-                None => self.say(NoticeKind::Failed, "There is no picture to export yet: open one, or describe one and press Generate."),
-            },
+            Action::Export => self.open_export(commands),
+            Action::ExportPage(what) => self.export_action(what, commands),
+            Action::Touch(what) => self.touch(what, commands),
             Action::SaveProject => self.ask_save_project(),
             Action::Run => self.submit(commands),
             Action::Cancel => match &mut self.run {

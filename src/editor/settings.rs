@@ -1,5 +1,6 @@
 //! What is kept from one start to the next.
 
+use super::ExportSettings;
 use crate::jobs::DeviceChoice;
 use crate::recipe::ModelId;
 use serde::{Deserialize, Serialize};
@@ -24,13 +25,20 @@ pub struct Settings {
     pub model: ModelId,
     /// What computes.
     pub device: DeviceChoice,
+    pub export: ExportSettings,
     /// Folders with models that were not downloaded.
     pub folders: Vec<PathBuf>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { theme: ThemeChoice::default(), model: ModelId::Nano, device: DeviceChoice::default(), folders: Vec::new() }
+        Self {
+            theme: ThemeChoice::default(),
+            model: ModelId::Nano,
+            device: DeviceChoice::default(),
+            export: ExportSettings::default(),
+            folders: Vec::new(),
+        }
     }
 }
 
@@ -55,7 +63,7 @@ mod tests {
     #[test]
     fn settings_survive_what_is_missing_and_what_is_not_known() {
         let (model, folders) = (ModelId::Folder("m".into()), vec!["m".into()]);
-        let kept = Settings { theme: ThemeChoice::Dark, model, device: DeviceChoice::Cuda, folders };
+        let kept = Settings { theme: ThemeChoice::Dark, model, device: DeviceChoice::Cuda, folders, ..Settings::default() };
         assert_eq!(Settings::from_json(&kept.to_json()), kept);
         assert_eq!(Settings::from_json(r#"{"theme":"light","future":1}"#).theme, ThemeChoice::Light);
         assert_eq!(Settings::from_json("{broken"), Settings::default());

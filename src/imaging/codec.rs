@@ -1,11 +1,12 @@
 //! Picture files: opened as hostile, saved whole or not at all.
 
-use super::{Error, MAX_PIXELS, MAX_SIDE, Picture, Pixels, Result};
+use super::{Error, MAX_PIXELS, MAX_SIDE, Notes, Picture, Pixels, Result, Said, Tags, colour, notes, tiff, webp};
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageReader, Limits};
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Endings of the files that are opened.
 pub const ENDINGS: [&str; 10] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "gif", "bmp", "jfif", "dib"];
@@ -18,10 +19,13 @@ pub enum Format {
     Jpeg(u8),
     /// Lossless.
     WebP,
+    /// With a quality of 1 to 100.
+    WebPLossy(u8),
+    Tiff,
 }
 
 impl Format {
-    /// By the ending of a file's name; JPEG at `quality`.
+    /// By the ending of a file's name; JPEG at `quality`, WebP lossless.
     ///
     /// # Errors      an ending that is not known
     pub fn of(path: &Path, quality: u8) -> Result<Self> {
@@ -30,15 +34,33 @@ impl Format {
             "png" => Ok(Self::Png),
             "jpg" | "jpeg" => Ok(Self::Jpeg(quality.clamp(1, 100))),
             "webp" => Ok(Self::WebP),
+            "tif" | "tiff" => Ok(Self::Tiff),
             _ => Err(Error::UnknownEnding(ending)),
+        }
+    }
+
+    /// The usual ending of a file's name.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg(_) => "jpg",
+            Self::WebP | Self::WebPLossy(_) => "webp",
+            Self::Tiff => "tif",
         }
     }
 }
 
-/// Opens a picture file: upright, in sRGB, with its bit depth kept.
+/// Opens a picture file: upright, with its bit depth, its colour profile and its camera data kept.
 ///
 /// # Errors      not readable, no picture, too large, damaged
 pub fn open(path: &Path) -> Result<Picture> {
+    decode(&read(path)?)
+}
+
+/// The bytes of a file that may be a picture.
+///
+/// # Errors      not readable, or too long
+pub fn read(path: &Path) -> Result<Vec<u8>> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     let file = fs::metadata(path).map_err(read)?;
     if file.is_dir() {
@@ -51,7 +73,7 @@ pub fn open(path: &Path) -> Result<Picture> {
     if file.len() > 4 << 30 {
         return Err(Error::Damaged("the file is larger than 4 GiB".to_owned()));
     }
-    decode(&fs::read(path).map_err(read)?)
+    fs::read(path).map_err(read)
 }
 
 /// [`open`] for a file that is in memory already.
@@ -69,6 +91,7 @@ pub fn decode(bytes: &[u8]) -> Result<Picture> {
         // Its decoder would fill what is missing with grey.
         return Err(Error::Damaged("it ends before the picture does".to_owned()));
     }
+    let is_tiff = reader.format() == Some(image::ImageFormat::Tiff);
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
@@ -82,22 +105,22 @@ pub fn decode(bytes: &[u8]) -> Result<Picture> {
     if width == 0 || height == 0 {
         return Err(Error::Damaged("it has no pixels".to_owned()));
     }
-    let profile = decoder.icc_profile().ok().flatten();
+    let profile = if is_tiff { notes::value_of_tiff(bytes, notes::TIFF_PROFILE) } else { decoder.icc_profile().ok().flatten() };
+    let profile = profile.filter(|icc| colour::is_of_use(icc));
+    let exif = if is_tiff { notes::of_tiff(bytes) } else { decoder.exif_metadata().ok().flatten() };
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let deep = matches!(decoder.color_type(), ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16);
     let mut image = DynamicImage::from_decoder(decoder).map_err(refused)?;
     image.apply_orientation(orientation);
     let (width, height) = (image.width(), image.height());
-    let pixels = if deep {
-        let mut samples = image.into_rgba16().into_raw();
-        to_srgb16(profile.as_deref(), &mut samples);
-        Pixels::Rgba16(samples.into())
-    } else {
-        let mut samples = image.into_rgba8().into_raw();
-        to_srgb8(profile.as_deref(), &mut samples);
-        Pixels::Rgba8(samples.into())
+    let pixels =
+        if deep { Pixels::Rgba16(image.into_rgba16().into_raw().into()) } else { Pixels::Rgba8(image.into_rgba8().into_raw().into()) };
+    let tags = Tags {
+        profile: profile.map(Arc::from),
+        exif: exif.and_then(|exif| notes::upright(&exif, [width, height])).map(Arc::from),
+        source: Said::of(bytes).source_type(),
     };
-    Picture::new(width, height, pixels)
+    Ok(Picture::new(width, height, pixels)?.with_tags(tags))
 }
 
 fn refused(error: ImageError) -> Error {
@@ -139,82 +162,116 @@ fn jpeg_ends(bytes: &[u8]) -> bool {
     false
 }
 
-/// The transform from an RGB profile to sRGB; `None` where there is nothing to do or the profile is of no use.
-macro_rules! srgb_transform {
-    ($profile:expr, $make:ident) => {
-        $profile.and_then(|icc| moxcms::ColorProfile::new_from_slice(icc).ok()).and_then(|source| {
-            let rgb = source.color_space == moxcms::DataColorSpace::Rgb;
-            let target = moxcms::ColorProfile::new_srgb();
-            rgb.then(|| source.$make(moxcms::Layout::Rgba, &target, moxcms::Layout::Rgba, moxcms::TransformOptions::default()).ok())?
-        })
-    };
-}
-
-fn to_srgb8(profile: Option<&[u8]>, samples: &mut [u8]) {
-    if let Some(transform) = srgb_transform!(profile, create_transform_8bit) {
-        let mut out = vec![0; samples.len()];
-        if transform.transform(samples, &mut out).is_ok() {
-            samples.copy_from_slice(&out);
-        }
-    }
-}
-
-fn to_srgb16(profile: Option<&[u8]>, samples: &mut [u16]) {
-    if let Some(transform) = srgb_transform!(profile, create_transform_16bit) {
-        let mut out = vec![0; samples.len()];
-        if transform.transform(samples, &mut out).is_ok() {
-            samples.copy_from_slice(&out);
-        }
-    }
-}
-
-/// The bytes of a picture file. PNG keeps 16 bits; JPEG and WebP take 8, JPEG over white.
+/// The bytes of a picture file with all that the picture carries. PNG and TIFF keep 16 bits; JPEG and WebP take 8, JPEG over
+/// white.
 ///
 /// # Errors      the encoder refuses, such as a side too long for the format
 pub fn encode(picture: &Picture, format: Format) -> Result<Vec<u8>> {
+    Ok(encode_with(picture, format, &Notes::from(picture.tags()), &|| false)?.unwrap_or_default())
+}
+
+/// [`encode`] with other notes than the picture's own tags; its colours stay in its own profile, which the notes should name.
+/// `None` where `stops` said to stop.
+///
+/// # Errors      the encoder refuses, such as a side too long for the format
+pub fn encode_with(picture: &Picture, format: Format, notes: &Notes, stops: &(dyn Fn() -> bool + Sync)) -> Result<Option<Vec<u8>>> {
+    let size = [picture.width(), picture.height()];
+    // The size may have changed since the camera wrote.
+    let exif = notes.exif.as_deref().and_then(|exif| notes::upright(exif, size)).map(Arc::from);
+    let notes = &Notes { exif, ..notes.clone() };
+    if format == Format::Tiff {
+        return tiff::encode(picture, notes, stops);
+    }
+    let opaque = is_opaque(picture);
+    let bytes = match format {
+        Format::WebPLossy(quality) => webp::encode(picture, quality, opaque, stops)?,
+        _ => encode_plain(picture, format, opaque, stops)?,
+    };
+    Ok(bytes.map(|bytes| match format {
+        Format::Jpeg(_) => notes::into_jpeg(&bytes, notes),
+        Format::WebP | Format::WebPLossy(_) => notes::into_webp(&bytes, notes, size, !opaque),
+        _ => notes::into_png(&bytes, notes),
+    }))
+}
+
+pub(super) fn is_opaque(picture: &Picture) -> bool {
+    match picture.pixels() {
+        Pixels::Rgba8(v) => v.as_chunks::<4>().0.iter().all(|p| p[3] == u8::MAX),
+        Pixels::Rgba16(v) => v.as_chunks::<4>().0.iter().all(|p| p[3] == u16::MAX),
+    }
+}
+
+fn encode_plain(picture: &Picture, format: Format, opaque: bool, stops: &(dyn Fn() -> bool + Sync)) -> Result<Option<Vec<u8>>> {
     let (w, h) = (picture.width(), picture.height());
-    let mut out = Vec::new();
-    let opaque = |rgba: &[u8]| rgba.as_chunks::<4>().0.iter().all(|p| p[3] == 255);
+    let mut out = Stoppable { bytes: Vec::new(), stops };
     let made = match (format, picture.pixels()) {
         (Format::Png, Pixels::Rgba16(samples)) => {
             let bytes: Vec<u8> = samples.iter().flat_map(|s| s.to_ne_bytes()).collect();
             image::codecs::png::PngEncoder::new(&mut out).write_image(&bytes, w, h, ColorType::Rgba16.into())
         }
-        (Format::Png, Pixels::Rgba8(samples)) if opaque(samples) => {
-            image::codecs::png::PngEncoder::new(&mut out).write_image(&picture.to_rgb8(), w, h, ColorType::Rgb8.into())
+        (Format::Png, Pixels::Rgba8(_)) if opaque => {
+            image::codecs::png::PngEncoder::new(&mut out).write_image(&picture.own_rgb8(), w, h, ColorType::Rgb8.into())
         }
         (Format::Png, Pixels::Rgba8(samples)) => {
             image::codecs::png::PngEncoder::new(&mut out).write_image(samples, w, h, ColorType::Rgba8.into())
         }
         (Format::Jpeg(quality), _) => image::codecs::jpeg::JpegEncoder::new_with_quality(&mut out, quality).write_image(
-            &picture.to_rgb8(),
+            &picture.own_rgb8(),
             w,
             h,
             ColorType::Rgb8.into(),
         ),
-        (Format::WebP, _) => {
-            let rgba = picture.to_rgba8();
+        _ => {
             let encoder = image::codecs::webp::WebPEncoder::new_lossless(&mut out);
-            if opaque(&rgba) {
-                encoder.write_image(&picture.to_rgb8(), w, h, ColorType::Rgb8.into())
+            if opaque {
+                encoder.write_image(&picture.own_rgb8(), w, h, ColorType::Rgb8.into())
             } else {
-                encoder.write_image(&rgba, w, h, ColorType::Rgba8.into())
+                encoder.write_image(&picture.own_rgba8(), w, h, ColorType::Rgba8.into())
             }
         }
     };
+    if stops() {
+        return Ok(None);
+    }
     made.map_err(|e| Error::Encode(e.to_string()))?;
-    Ok(out)
+    Ok(Some(out.bytes))
+}
+
+/// Takes bytes until it is told to stop.
+struct Stoppable<'a> {
+    bytes: Vec<u8>,
+    stops: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Write for Stoppable<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if (self.stops)() {
+            return Err(std::io::Error::other("stopped"));
+        }
+        self.bytes.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Encodes and saves. The file appears whole under its name or not at all: a full disk or a crash leaves what was there.
 ///
 /// # Errors      the encoder refuses, or the file cannot be written
 pub fn save(picture: &Picture, path: &Path, format: Format) -> Result<()> {
-    let bytes = encode(picture, format)?;
+    write_whole(path, &encode(picture, format)?)
+}
+
+/// Writes a file that appears whole under its name or not at all.
+///
+/// # Errors      the file cannot be written
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = |source| Error::Write { path: path.to_owned(), source };
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".pentimento-").tempfile_in(folder).map_err(write)?;
-    file.write_all(&bytes).map_err(write)?;
+    file.write_all(bytes).map_err(write)?;
     file.as_file().sync_all().map_err(write)?;
     #[cfg(unix)]
     {
@@ -229,6 +286,7 @@ pub fn save(picture: &Picture, path: &Path, format: Format) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::SourceType;
     use super::*;
 
     fn gradient(w: u32, h: u32) -> Picture {
@@ -239,7 +297,7 @@ mod tests {
     #[test]
     fn lossless_formats_keep_every_byte() {
         let picture = gradient(37, 21);
-        for format in [Format::Png, Format::WebP] {
+        for format in [Format::Png, Format::WebP, Format::Tiff] {
             assert_eq!(decode(&encode(&picture, format).unwrap()).unwrap(), picture);
         }
         let deep: Vec<u16> = (0..4 * 37 * 21).map(|i| (i * 977 % 65_536) as u16).collect();
@@ -247,6 +305,81 @@ mod tests {
         assert_eq!(decode(&encode(&deep, Format::Png).unwrap()).unwrap(), deep);
         let jpeg = decode(&encode(&picture, Format::Jpeg(95)).unwrap()).unwrap();
         assert_eq!((jpeg.width(), jpeg.height()), (37, 21));
+    }
+
+    /// Colours that sRGB does not have, with the orientation of a camera that was held upright.
+    fn wide(bits: u8, profile: &[u8]) -> Picture {
+        let exif: Arc<[u8]> = notes::upright(&notes::camera(true), [37, 21]).unwrap().into();
+        let value = |i: usize| [(i * 7 % 256) as u8, (i * 13 % 256) as u8, (i % 200) as u8, 255][i % 4];
+        let pixels = if bits == 8 {
+            Pixels::Rgba8((0..4 * 37 * 21).map(|i| if i % 4 == 3 { 255 } else { value(i) }).collect())
+        } else {
+            Pixels::Rgba16((0..4 * 37 * 21).map(|i| if i % 4 == 3 { 65_535 } else { u16::from(value(i)) * 256 + i as u16 % 256 }).collect())
+        };
+        let tags = Tags { profile: Some(profile.into()), exif: Some(exif), source: Some(SourceType::TrainedAlgorithmicMedia) };
+        Picture::new(37, 21, pixels).unwrap().with_tags(tags)
+    }
+
+    #[test]
+    fn every_format_keeps_profile_camera_and_mark() {
+        for profile in [moxcms::ColorProfile::new_display_p3(), moxcms::ColorProfile::new_adobe_rgb()] {
+            let profile = profile.encode().unwrap();
+            for (bits, format, exact) in [
+                (8, Format::Png, true),
+                (16, Format::Png, true),
+                (8, Format::Tiff, true),
+                (16, Format::Tiff, true),
+                (8, Format::WebP, true),
+                (8, Format::WebPLossy(90), false),
+                (8, Format::Jpeg(95), false),
+                (16, Format::Jpeg(95), false),
+            ] {
+                let picture = wide(bits, &profile);
+                let bytes = encode(&picture, format).unwrap();
+                let again = decode(&bytes).unwrap();
+                assert_eq!(
+                    (again.tags().profile.as_deref(), again.tags().source),
+                    (Some(profile.as_slice()), picture.tags().source),
+                    "{format:?}"
+                );
+                let camera = |p: &Picture| p.tags().exif.as_ref().map(|e| e.windows(9).any(|w| w == b"note-note"));
+                assert_eq!(camera(&again), Some(true), "{format:?}");
+                assert_eq!(again.pixels() == picture.pixels(), exact, "{format:?}");
+                // What is written the second time is what was written the first; TIFF puts camera data in another order.
+                assert!(!exact || format == Format::Tiff || encode(&again, format).unwrap() == bytes, "{format:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn work_in_srgb_leaves_other_colours_as_they_are() {
+        let profile = moxcms::ColorProfile::new_display_p3().encode().unwrap();
+        for bits in [8, 16] {
+            let source = wide(bits, &profile);
+            assert!(source.in_srgb().pixels() != source.pixels());
+            let paint = |picture: &Picture| {
+                let Pixels::Rgba16(v) = picture.pixels() else { unreachable!() };
+                let mut v = v.to_vec();
+                v[..8].copy_from_slice(&[30_000, 30_000, 30_000, 65_535, 65_535, 0, 0, 65_535]);
+                Ok((Picture::new(37, 21, Pixels::Rgba16(v.into()))?, ()))
+            };
+            let (made, ()) = crate::imaging::through_srgb(&source, paint).unwrap();
+            let found = crate::imaging::compare(&source, &made, None).unwrap();
+            assert_eq!((found.pixels, made.bits(), made.tags()), (2, bits, source.tags()));
+            let seen = made.in_srgb().to_rgb8();
+            // sRGB's red is a duller one in Display P3, and comes back.
+            assert!(seen[3] > 252 && seen[4] < 4 && seen[5] < 4 && seen[0].abs_diff(117) < 2, "{:?}", &seen[..6]);
+        }
+        // sRGB by another name is left alone.
+        let plain = wide(8, &moxcms::ColorProfile::new_srgb().encode().unwrap());
+        assert!(plain.in_srgb().pixels() == plain.pixels());
+    }
+
+    #[test]
+    fn encoding_can_be_stopped() {
+        for format in [Format::Png, Format::Jpeg(90), Format::WebP, Format::WebPLossy(80), Format::Tiff] {
+            assert_eq!(encode_with(&gradient(300, 200), format, &Notes::default(), &|| true).unwrap(), None);
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ const BAND: usize = 64;
 /// # Errors      the sizes differ
 pub fn compare(a: &Picture, b: &Picture, selection: Option<&Mask>) -> Result<Difference> {
     same_size(a, b)?;
+    let [a, b] = &alike(a, b);
     if let Some(mask) = selection.filter(|mask| mask.size() != size(a)) {
         return Err(Error::SizesDiffer { left: size(a), right: mask.size() });
     }
@@ -66,6 +67,7 @@ pub fn compare(a: &Picture, b: &Picture, selection: Option<&Mask>) -> Result<Dif
 /// # Errors      the sizes differ
 pub fn heat_map(a: &Picture, b: &Picture, gain: f32) -> Result<Picture> {
     same_size(a, b)?;
+    let [a, b] = &alike(a, b);
     let mut out: Arc<[u8]> = std::iter::repeat_n(255, 4 * a.width() as usize * a.height() as usize).collect();
     let pixels = Arc::get_mut(&mut out).unwrap_or_default().as_chunks_mut::<4>().0;
     pixels.par_iter_mut().with_min_len(1 << 14).enumerate().for_each(|(i, to)| {
@@ -92,6 +94,7 @@ fn heat(v: f32) -> [u8; 3] {
 /// # Errors      the sizes differ
 pub fn psnr(a: &Picture, b: &Picture) -> Result<f64> {
     same_size(a, b)?;
+    let [a, b] = &[a.in_srgb(), b.in_srgb()];
     let count = a.width() as usize * a.height() as usize;
     let square = |i: usize| {
         let (p, q) = (pixel(a, i), pixel(b, i));
@@ -99,6 +102,11 @@ pub fn psnr(a: &Picture, b: &Picture) -> Result<f64> {
     };
     let sum: f64 = (0..count).into_par_iter().with_min_len(1 << 14).map(square).sum();
     Ok(10.0 * (3.0 * count as f64 / sum).log10())
+}
+
+/// Both in the same colour profile: their own where it is one.
+fn alike(a: &Picture, b: &Picture) -> [Picture; 2] {
+    if a.tags().profile == b.tags().profile { [a.clone(), b.clone()] } else { [a.in_srgb(), b.in_srgb()] }
 }
 
 fn same_size(a: &Picture, b: &Picture) -> Result<()> {

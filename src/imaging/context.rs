@@ -108,6 +108,7 @@ impl ContextBox {
 ///
 /// # Errors      a side of `model` is zero
 pub fn crop_to_model(picture: &Picture, seen: ContextBox, model: [u32; 2]) -> Result<Picture> {
+    let picture = &picture.in_srgb();
     let [x, y] = seen.axes([picture.width(), picture.height()], model, Filter::Bicubic);
     let raster = resampled(&|y, left, out: &mut [f32]| fetch(picture, y, left, out), 3, &x, &y);
     let bytes: Vec<u8> = raster.samples.iter().map(|v| u8::nearest(v * 255.0)).collect();

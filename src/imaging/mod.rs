@@ -3,10 +3,12 @@
 
 mod blend;
 mod codec;
+mod colour;
 mod compare;
 mod context;
 mod light;
 mod mask;
+mod notes;
 mod picture;
 mod preserve;
 mod pyramid;
@@ -14,17 +16,23 @@ mod rect;
 mod resample;
 mod resize;
 mod samples;
+mod tiff;
+mod tools;
+mod webp;
 
 pub use blend::{Blend, blend};
-pub use codec::{ENDINGS, Format, decode, encode, open, save};
+pub use codec::{ENDINGS, Format, decode, encode, encode_with, open, read, save, write_whole};
+pub use colour::through_srgb;
 pub use compare::{Difference, compare, heat_map, psnr};
 pub use context::{ContextBox, back_to_full, crop_to_model, mask_to_model};
 pub use mask::{Brush, Mask, Mode, Patch, TILE as MASK_TILE, Tile as MaskTile};
+pub use notes::{Notes, Said, SourceType, Tags, escaped};
 pub use picture::{Picture, Pixels};
 pub use preserve::{Preserved, preserve};
 pub use pyramid::{Level, Pyramid, TILE};
 pub use rect::Rect;
 pub use resize::{Filter, resize_rgb};
+pub use tools::{MOST_DEGREES, Ratio, Tone, Tool, fit, fitted, straightened_size};
 
 use std::path::PathBuf;
 
@@ -50,10 +58,12 @@ pub enum Error {
     Damaged(String),
     #[error("the picture cannot be encoded: {0}")]
     Encode(String),
-    #[error("files ending in {0:?} cannot be written here (png, jpg and webp can)")]
+    #[error("files ending in {0:?} cannot be written here (png, jpg, webp and tif can)")]
     UnknownEnding(String),
     #[error("{count} values do not make {width} x {height} pixels")]
     WrongCount { width: u32, height: u32, count: usize },
+    #[error("the tool cannot be used: {0}")]
+    Tool(&'static str),
     #[error("the sizes differ: {} x {} and {} x {}", left[0], left[1], right[0], right[1])]
     SizesDiffer { left: [u32; 2], right: [u32; 2] },
 }

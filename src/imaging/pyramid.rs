@@ -1,6 +1,6 @@
 //! A picture in ever halved sizes, from which a screen is filled whatever the zoom.
 
-use super::{Picture, Pixels};
+use super::Picture;
 use rayon::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -55,10 +55,7 @@ impl Pyramid {
     /// Colours are averaged in linear light, weighted by alpha and by how many of the picture's pixels each stands for.
     pub fn new(picture: &Picture) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let bytes = match picture.pixels() {
-            Pixels::Rgba8(pixels) => pixels.clone(),
-            Pixels::Rgba16(_) => picture.to_rgba8(),
-        };
+        let bytes = picture.to_rgba8();
         let opaque = bytes.par_chunks(1 << 16).all(|part| part.as_chunks::<4>().0.iter().all(|pixel| pixel[3] == 255));
         let pixels = if opaque { bytes } else { premultiplied(&bytes) };
         let mut levels = vec![Level { width: picture.width(), height: picture.height(), pixels }];
@@ -193,6 +190,7 @@ fn straight(value: u8, alpha: u8, tables: &Tables) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Pixels;
     use super::*;
 
     fn picture(width: u32, height: u32, pixel: impl Fn(u32, u32) -> [u8; 4]) -> Picture {

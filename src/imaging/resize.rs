@@ -5,6 +5,8 @@
 pub enum Filter {
     Bilinear,
     Bicubic,
+    /// Of three lobes.
+    Lanczos,
 }
 
 impl Filter {
@@ -12,6 +14,7 @@ impl Filter {
         match self {
             Self::Bilinear => 1.0,
             Self::Bicubic => 2.0,
+            Self::Lanczos => 3.0,
         }
     }
 
@@ -29,8 +32,15 @@ impl Filter {
                     0.0
                 }
             }
+            Self::Lanczos if x >= 3.0 => 0.0,
+            Self::Lanczos => sinc(x) * sinc(x / 3.0),
         }
     }
+}
+
+fn sinc(x: f64) -> f64 {
+    let x = x * std::f64::consts::PI;
+    if x == 0.0 { 1.0 } else { x.sin() / x }
 }
 
 /// Fraction bits of the fixed-point weights: 32 bits less 8 of the sample and 2 of head room.

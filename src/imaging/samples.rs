@@ -65,7 +65,7 @@ pub(super) fn painted(source: &Picture, rect: Rect, painter: &impl Painter) -> R
         Pixels::Rgba8(v) => Pixels::Rgba8(over(v, source.width(), rect, painter)),
         Pixels::Rgba16(v) => Pixels::Rgba16(over(v, source.width(), rect, painter)),
     };
-    Picture::new(source.width(), source.height(), pixels)
+    Ok(Picture::new(source.width(), source.height(), pixels)?.with_tags(source.tags().clone()))
 }
 
 fn over<T: Sample>(from: &[T], width: u32, rect: Rect, painter: &impl Painter) -> Arc<[T]> {

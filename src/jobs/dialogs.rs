@@ -54,7 +54,12 @@ fn ask(command: &Command) -> Option<Event> {
         }
         Command::AskSave { name } => {
             let dialog = rfd::FileDialog::new().set_title("Export the picture").set_file_name(name);
-            let dialog = dialog.add_filter("PNG", &["png"]).add_filter("JPEG", &["jpg", "jpeg"]).add_filter("WebP", &["webp"]);
+            let dialog = dialog
+                .add_filter("PNG", &["png"])
+                .add_filter("JPEG", &["jpg", "jpeg"])
+                .add_filter("WebP", &["webp"])
+                .add_filter("TIFF", &["tif", "tiff"]);
+            let dialog = dialog.add_filter("OpenRaster", &["ora"]);
             Some(Event::ChosenSave(dialog.save_file()))
         }
         Command::AskFolder => Some(Event::ChosenFolder(rfd::FileDialog::new().set_title("Choose a model's folder").pick_folder())),

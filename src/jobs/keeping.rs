@@ -79,8 +79,13 @@ impl Keeper {
 
     /// Reads a revision's picture.
     pub fn fetch(&self, id: RevisionId, up: &Up) {
-        let read = self.project.as_ref().map(|project| project.picture(id).map_err(|e| e.to_string()));
-        up.send(Event::Fetched { id, result: read.unwrap_or_else(|| Err("no project is open".to_owned())) });
+        up.send(Event::Fetched { id, result: self.picture(id) });
+    }
+
+    /// A revision's picture as the project has it.
+    pub fn picture(&self, id: RevisionId) -> Result<Picture, String> {
+        let project = self.project.as_ref().ok_or_else(|| "no project is open".to_owned())?;
+        project.picture(id).map_err(|e| e.to_string())
     }
 
     /// Writes a change, behind those that wait.

@@ -4,9 +4,10 @@ use super::{
     Blueprint, ConvertProgress, ConvertRequest, Converted, DeviceChoice, DeviceFacts, Estimate, Forecast, Glance, Intent, Latents, Made,
     Palette, Preview, Progress, Stage,
 };
-use crate::document::{Document, LocalEdit, Placing, Revision, RevisionId};
+use crate::document::{Chain, Document, LocalEdit, Placing, Revision, RevisionId};
+use crate::export::{Found, Layer, Switches};
 use crate::hub;
-use crate::imaging::{Brush, ContextBox, Difference, Format, Mask, Mode, Patch, Picture, Pyramid, Rect};
+use crate::imaging::{Brush, ContextBox, Difference, Format, Mask, Mode, Patch, Picture, Pyramid, Rect, Tool};
 use crate::recipe::{ModelId, Recipe};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -74,6 +75,12 @@ pub enum Command {
         source: Picture,
         edit: Box<LocalEdit>,
     },
+    /// Apply a plain tool. Answered by `Changed`.
+    Change {
+        of: RevisionId,
+        source: Picture,
+        tool: Tool,
+    },
     /// Count the pixels that differ. Answered by `Compared`.
     Compare {
         of: RevisionId,
@@ -123,7 +130,18 @@ pub enum Command {
         picture: Picture,
         path: PathBuf,
         format: Format,
+        /// The way to the picture.
+        chain: Box<Chain>,
+        switches: Switches,
     },
+    /// Write a file of layers, the first one lowest; pictures that are not here are read from the project. Answered by `Exported`.
+    ExportLayers {
+        path: PathBuf,
+        layers: Vec<(Layer, Option<Picture>)>,
+    },
+    /// Find out how long a file would be. Answered by `ExportMeasured`, unless something newer is asked for or it is stopped.
+    MeasureExport(Box<MeasureRequest>),
+    StopMeasuring,
     /// Put a picture on the clipboard. Answered by `Copied`.
     Copy(Picture),
     /// Read the clipboard. Answered by `Opened` or `PastedText`.
@@ -275,6 +293,11 @@ pub enum Event {
         at: i64,
         result: Result<(Picture, Arc<Pyramid>, Thumbnail), String>,
     },
+    /// What a file that was just opened says of how its picture was made.
+    FoundRecipe {
+        name: String,
+        found: Box<Found>,
+    },
     Prepared {
         revision: RevisionId,
         pyramid: Arc<Pyramid>,
@@ -282,6 +305,11 @@ pub enum Event {
     Adjusted {
         of: RevisionId,
         result: Result<Box<Adjusted>, String>,
+    },
+    Changed {
+        of: RevisionId,
+        tool: Tool,
+        result: Result<Box<Changed>, String>,
     },
     Compared {
         of: RevisionId,
@@ -310,6 +338,10 @@ pub enum Event {
     Exported {
         path: PathBuf,
         result: Result<(), String>,
+    },
+    ExportMeasured {
+        ticket: u64,
+        bytes: Result<u64, String>,
     },
     Copied(Result<(), String>),
     PastedText(String),
@@ -492,6 +524,27 @@ pub struct Adjusted {
     pub thumbnail: Thumbnail,
     /// In seconds since 1970.
     pub at: i64,
+}
+
+/// A picture that a plain tool has made.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    pub picture: Picture,
+    pub pyramid: Arc<Pyramid>,
+    pub thumbnail: Thumbnail,
+    /// In seconds since 1970.
+    pub at: i64,
+}
+
+/// A file whose length is wanted.
+#[derive(Clone, Debug)]
+pub struct MeasureRequest {
+    /// Never given twice.
+    pub ticket: u64,
+    pub picture: Picture,
+    pub format: Format,
+    pub chain: Chain,
+    pub switches: Switches,
 }
 
 /// How a job ended.

@@ -1,8 +1,9 @@
 //! Everything that takes longer than a frame, on threads of its own.
 //!
-//! Eight lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
-//! puts results into pictures, compares them and cuts them for the screen; *drawing* draws on selections; *dialogs* waits for the system's file dialogs;
-//! *network* fetches models, *models* looks them up, checks and removes them, and *converting* makes them ready.
+//! Nine lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
+//! puts results into pictures, compares them and cuts them for the screen; *drawing* draws on selections; *dialogs* waits for
+//! the system's file dialogs; *network* fetches models, *models* looks them up, checks and removes them, *converting* makes them
+//! ready, and *measuring* finds out how long a file would be.
 //! [`Jobs`] is the window's end: [`Jobs::send`] never blocks, and [`Jobs::poll`] takes what has come up.
 //!
 //! Life of a job: `Submit` → `Started` → (`Progress` | `Blueprint` | `Preview`)* → `Finished` exactly once, also after a
@@ -17,6 +18,7 @@ mod dialogs;
 mod drawing;
 mod forecast;
 mod keeping;
+mod measuring;
 mod message;
 mod network;
 mod pixels;
@@ -25,8 +27,8 @@ pub mod worker;
 
 pub use compute::{Backend, EngineBackend, Failure};
 pub use message::{
-    Adjusted, Command, Draw, Ending, Event, FolderModel, Form, GetEnding, Job, JobId, Kept, KeptState, ModelFacts, Models, Place, Shape,
-    Thumbnail, WholeDrawing,
+    Adjusted, Changed, Command, Draw, Ending, Event, FolderModel, Form, GetEnding, Job, JobId, Kept, KeptState, MeasureRequest, ModelFacts,
+    Models, Place, Shape, Thumbnail, WholeDrawing,
 };
 // The words of messages that the hub made up.
 pub use crate::hub::{
@@ -116,6 +118,9 @@ pub struct Jobs {
     dialogs: Sender<Command>,
     network: Sender<Command>,
     models: Sender<Command>,
+    measuring: Sender<Box<MeasureRequest>>,
+    /// The question about a file's length that counts.
+    measured: measuring::Newest,
     events: Receiver<Event>,
     news: Receiver<Event>,
     tokens: HashMap<JobId, CancelToken>,
@@ -154,6 +159,8 @@ impl Jobs {
         let (dialogs, dialogs_out) = unbounded();
         let (network, network_out) = unbounded();
         let (models, models_out) = unbounded();
+        let (measuring, measuring_out) = unbounded();
+        let measured = measuring::Newest::default();
         let lane = |name: &str| thread::Builder::new().name(name.to_owned());
         let lane_up = up.clone();
         lane("compute").stack_size(8 << 20).spawn(move || compute::run(&compute_out, backend, &lane_up))?;
@@ -170,11 +177,30 @@ impl Jobs {
         lane("network").spawn(move || network::fetch(&network_out, &lane_up, &find))?;
         let lane_up = up.clone();
         lane("models").spawn(move || network::keep(&models_out, &lane_up, &settings))?;
+        let (lane_up, newest) = (up.clone(), measured.clone());
+        lane("measuring").spawn(move || measuring::run(&measuring_out, &newest, &lane_up))?;
         let lane_up = up.clone();
         lane("dialogs").spawn(move || dialogs::run(&dialogs_out, &lane_up))?;
         let (tokens, conversions) = (HashMap::new(), CancelToken::default());
         let keeping = Some(keeping);
-        Ok(Self { compute, converting, storage, pixels, drawing, dialogs, network, models, events, news, tokens, conversions, keeping, up })
+        Ok(Self {
+            compute,
+            converting,
+            storage,
+            pixels,
+            drawing,
+            dialogs,
+            network,
+            models,
+            measuring,
+            measured,
+            events,
+            news,
+            tokens,
+            conversions,
+            keeping,
+            up,
+        })
     }
 
     /// Hands a command to its lane.
@@ -227,7 +253,14 @@ impl Jobs {
             | Command::RemoveConverted(_) => {
                 let _ = self.models.send(command);
             }
+            Command::MeasureExport(request) => {
+                self.measured.store(request.ticket, Ordering::Relaxed);
+                let _ = self.measuring.send(request);
+            }
+            // No question has this number.
+            Command::StopMeasuring => self.measured.store(0, Ordering::Relaxed),
             Command::Adjust { .. }
+            | Command::Change { .. }
             | Command::Compare { .. }
             | Command::HeatMap { .. }
             | Command::FindChange { .. }

@@ -1,6 +1,6 @@
 //! The lane for work on pixels: results put into pictures, comparisons, selections, and what the screen shows.
 
-use super::{Adjusted, Command, Event, Shape, Up, lower_priority, now, storage};
+use super::{Adjusted, Changed, Command, Event, Shape, Up, lower_priority, now, storage};
 use crate::document::{LocalEdit, Placing};
 use crate::imaging::{Difference, Mask, Picture, Pyramid, compare, heat_map};
 use crossbeam_channel::Receiver;
@@ -39,6 +39,13 @@ fn work(command: Command, up: &Up) {
                 Box::new(Adjusted { edit: *edit, picture: placed.picture, pyramid, thumbnail, at: now() })
             });
             up.send(Event::Adjusted { of, result });
+        }
+        Command::Change { of, source, tool } => {
+            let result = tool.apply(&source).map_err(|e| e.to_string()).map(|picture| {
+                let (pyramid, thumbnail) = storage::for_screen(&picture);
+                Box::new(Changed { picture, pyramid, thumbnail, at: now() })
+            });
+            up.send(Event::Changed { of, tool, result });
         }
         Command::Compare { of, before, after, local } => {
             if let Some(found) = difference(&before, &after, local.as_deref()) {

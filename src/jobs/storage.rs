@@ -2,7 +2,8 @@
 
 use super::keeping::Keeper;
 use super::{Command, Event, ModelFacts, Thumbnail, Up, now};
-use crate::imaging::{self, ContextBox, Filter, Mask, Picture, Pyramid};
+use crate::export::{self, Found};
+use crate::imaging::{self, Filter, Mask, Picture, Pyramid, Said};
 use crate::pipeline::estimate;
 use crate::pipeline::load::Checkpoint;
 use crate::places;
@@ -31,8 +32,14 @@ pub(super) fn run(commands: &Receiver<Command>, up: &Up) {
 fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &Up) {
     match command {
         Command::Open(path) => {
-            let result = imaging::open(&path).map(with_screen).map_err(|e| e.to_string());
+            let bytes = imaging::read(&path);
+            let found = bytes.as_ref().ok().and_then(|bytes| Found::of(&Said::of(bytes)));
+            let result = bytes.and_then(|bytes| imaging::decode(&bytes)).map(with_screen).map_err(|e| e.to_string());
+            let found = found.filter(|_| result.is_ok());
             up.send(Event::Opened { name: name(&path), at: now(), result });
+            if let Some(found) = found {
+                up.send(Event::FoundRecipe { name: name(&path), found: Box::new(found) });
+            }
         }
         Command::OpenBuiltIn { name, bytes } => {
             let result = imaging::decode(bytes).map(with_screen).map_err(|e| e.to_string());
@@ -43,11 +50,18 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
             let result = mask.to_picture().and_then(|grey| imaging::save(&grey, &path, imaging::Format::Png)).map_err(|e| e.to_string());
             up.send(Event::Exported { path, result });
         }
-        Command::Export { picture, path, format } => {
-            let result = imaging::save(&picture, &path, format).map_err(|e| {
-                let hint = if e.is_disk_full() { "; make room or choose another disk" } else { "" };
-                format!("{e}{hint}")
+        Command::Export { picture, path, format, chain, switches } => {
+            let encoded = export::file(&picture, &chain, format, switches, &|| false).map(Option::unwrap_or_default);
+            let result = encoded.and_then(|bytes| imaging::write_whole(&path, &bytes)).map_err(|e| with_hint(&e));
+            up.send(Event::Exported { path, result });
+        }
+        Command::ExportLayers { path, layers } => {
+            let layers = layers.into_iter().map(|(layer, here)| {
+                let picture = here.map_or_else(|| keeper.picture(layer.id), Ok)?;
+                Ok((layer, picture))
             });
+            let encoded = layers.collect::<Result<Vec<_>, String>>().and_then(|l| export::open_raster(&l).map_err(|e| e.to_string()));
+            let result = encoded.and_then(|bytes| imaging::write_whole(&path, &bytes).map_err(|e| with_hint(&e)));
             up.send(Event::Exported { path, result });
         }
         Command::LookAt(model) => {
@@ -93,6 +107,9 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
         | Command::AskOpenMask
         | Command::AskSaveMask
         | Command::Adjust { .. }
+        | Command::Change { .. }
+        | Command::MeasureExport(_)
+        | Command::StopMeasuring
         | Command::Compare { .. }
         | Command::HeatMap { .. }
         | Command::FindChange { .. }
@@ -119,7 +136,9 @@ fn broke_off(command: Command, up: &Up) {
         Command::OpenBuiltIn { name, .. } => up.send(Event::Opened { name: name.to_owned(), at: now(), result: Err(why()) }),
         Command::Paste => up.send(Event::Opened { name: String::new(), at: now(), result: Err(why()) }),
         Command::OpenMask { .. } => up.send(Event::MaskOpened(Err(why()))),
-        Command::Export { path, .. } | Command::SaveMask { path, .. } => up.send(Event::Exported { path, result: Err(why()) }),
+        Command::Export { path, .. } | Command::ExportLayers { path, .. } | Command::SaveMask { path, .. } => {
+            up.send(Event::Exported { path, result: Err(why()) });
+        }
         Command::LookAt(model) => up.send(Event::Model { model, facts: Err(why()) }),
         Command::EstimateConversion { model, .. } => up.send(Event::ConversionEstimated { model, result: Err(why()) }),
         Command::Copy(_) => up.send(Event::Copied(Err(why()))),
@@ -133,6 +152,12 @@ fn broke_off(command: Command, up: &Up) {
         | Command::SaveState(_) => up.send(Event::NotKept(why())),
         _ => {}
     }
+}
+
+/// With what to do, where something can be done.
+fn with_hint(error: &imaging::Error) -> String {
+    let hint = if error.is_disk_full() { "; make room or choose another disk" } else { "" };
+    format!("{error}{hint}")
 }
 
 fn name(path: &Path) -> String {
@@ -155,10 +180,7 @@ fn open_mask(path: &Path, size: [u32; 2]) -> Result<Mask, String> {
     if (w / h * f64::from(size[1]) / f64::from(size[0]) - 1.0).abs() > 0.01 {
         return Err(format!("it has {} x {} pixels, which is another shape than the picture's {} x {}", w, h, size[0], size[1]));
     }
-    let all = ContextBox { left: 0, top: 0, width: mask.width(), height: mask.height() };
-    let mut stretched = Mask::new(size[0], size[1]).map_err(said)?;
-    stretched.write(stretched.whole(), &imaging::mask_to_model(&mask, all, size)).map_err(said)?;
-    Ok(stretched)
+    mask.stretched(size).map_err(said)
 }
 
 /// What the window shows of a picture.

@@ -4,7 +4,7 @@ use super::pages::SeenPage;
 use super::passes::{Draw, Kind};
 use super::placement::{Placement, Span};
 use super::tiles::Key;
-use super::{Gpu, PreviewImage, Renderer, Sampled, Selection};
+use super::{Gpu, PreviewImage, Renderer, Sampled, Selection, ToolImage};
 use crate::imaging::{Mask, Pyramid};
 use bytemuck::{Pod, Zeroable};
 use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, ScreenDescriptor};
@@ -29,7 +29,9 @@ pub struct CanvasPaint {
     pub base: Option<Arc<Pyramid>>,
     /// What is drawn over the picture.
     pub over: Option<Over>,
-    /// What is drawn over both.
+    /// A plain tool that is tried, in the picture's place; leave the base out then.
+    pub tool: Option<Tried>,
+    /// What is drawn over all of them.
     pub selection: Option<Selection>,
     /// Whether an enlarged picture is soft; else its pixels are blocks.
     pub soft: bool,
@@ -50,6 +52,14 @@ pub struct Over {
     /// Shows the preview only as far as the picture is covered by this. It must be as large as the picture, or nothing of the
     /// preview is drawn.
     pub through: Option<Mask>,
+}
+
+/// A tool that is tried.
+#[derive(Clone, Debug)]
+pub struct Tried {
+    pub image: ToolImage,
+    /// Left, top, width and height in pixels of the picture.
+    pub place: [f64; 4],
 }
 
 impl CanvasPaint {
@@ -132,7 +142,7 @@ impl Placed {
         screen: &ScreenDescriptor,
         encoder: &mut wgpu::CommandEncoder,
     ) -> Option<Vec<Draw>> {
-        let Renderer { canvas: passes, previews, tiles, pages, frame, .. } = renderer;
+        let Renderer { canvas: passes, previews, tools, tiles, pages, frame, .. } = renderer;
         let gpu = passes.gpu(device, queue);
         let paint = &self.paint;
         let ppp = screen.pixels_per_point;
@@ -172,6 +182,12 @@ impl Placed {
                 list.tile(pyramid, &placement, &tile, paint);
             }
         }
+        if let Some(tried) = &paint.tool
+            && let Some(colours) = tools.get(&gpu, encoder, &tried.image)
+        {
+            let everywhere: Vec<SeenPage> = pages.everywhere(&gpu, 255, &placement).into_iter().collect();
+            list.over(&placement, tried.place, 1.0, &colours, &everywhere, paint.soft);
+        }
         if let Some(over) = paint.over.as_ref().filter(|over| over.opacity > 0.0)
             && let Some(colours) = previews.get(&gpu, encoder, &over.preview)
         {
@@ -179,7 +195,7 @@ impl Placed {
                 Some(mask) => pages.seen(&gpu, mask, &placement),
                 None => pages.everywhere(&gpu, 255, &placement).into_iter().collect(),
             };
-            list.over(&placement, over, &colours, &through, paint.soft);
+            list.over(&placement, over.place, over.opacity, &colours, &through, paint.soft);
         }
         if let Some(selection) = &paint.selection {
             let seen = pages.seen(&gpu, &selection.mask, &placement);
@@ -268,8 +284,8 @@ impl List<'_> {
         self.push(Kind::Tile, &quad, [Some(texture), None]);
     }
 
-    fn over(&mut self, placement: &Placement, over: &Over, colours: &Sampled, through: &[SeenPage], soft: bool) {
-        let [left, top, width, height] = over.place;
+    fn over(&mut self, placement: &Placement, place: [f64; 4], opacity: f32, colours: &Sampled, through: &[SeenPage], soft: bool) {
+        let [left, top, width, height] = place;
         let sane = [left, top, width, height].iter().all(|v| v.is_finite()) && width > 0.0 && height > 0.0;
         if !sane {
             return;
@@ -290,7 +306,7 @@ impl List<'_> {
                 rect,
                 texel_at: [x.0 as f32, y.0 as f32],
                 texel_step: [x.1 as f32, y.1 as f32],
-                opacity: over.opacity.min(1.0),
+                opacity: opacity.min(1.0),
                 sharpness: sharpness(placement, page.level, soft),
                 mask_at,
                 mask_step,

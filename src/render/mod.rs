@@ -13,12 +13,14 @@ mod placement;
 pub mod preview;
 pub mod selection;
 mod tiles;
+pub mod tools;
 
-pub use canvas::{CanvasPaint, Over};
+pub use canvas::{CanvasPaint, Over, Tried};
 pub use page::{MASK_BYTES_PER_FRAME, MASK_TILES_PER_FRAME};
 pub use preview::PreviewImage;
 pub use selection::Selection;
 pub use tiles::{CACHE_BYTES, UPLOAD_BYTES_PER_FRAME};
+pub use tools::{ToolImage, ToolSource};
 
 use eframe::egui_wgpu::RenderState;
 use std::sync::Arc;
@@ -113,6 +115,7 @@ fn ready<T>(future: impl Future<Output = Option<T>>) -> Option<T> {
 struct Renderer {
     canvas: passes::Passes,
     previews: preview::Previews,
+    tools: tools::Tools,
     tiles: tiles::Tiles,
     pages: pages::Pages,
     frame: Frame,
@@ -131,7 +134,15 @@ struct Frame {
 impl Renderer {
     fn new(device: &wgpu::Device, target: wgpu::TextureFormat, context: egui::Context) -> Self {
         let (canvas, previews) = (passes::Passes::new(device, target), preview::Previews::new(device));
-        Self { canvas, previews, tiles: tiles::Tiles::new(), pages: pages::Pages::new(), frame: Frame::default(), context }
+        Self {
+            canvas,
+            previews,
+            tools: tools::Tools::new(device),
+            tiles: tiles::Tiles::new(),
+            pages: pages::Pages::new(),
+            frame: Frame::default(),
+            context,
+        }
     }
 
     fn begin_canvas(&mut self) {
@@ -139,6 +150,7 @@ impl Renderer {
             self.frame = Frame::default();
             self.tiles.begin_frame();
             self.previews.begin_frame();
+            self.tools.begin_frame();
             self.pages.begin_frame();
         }
     }

@@ -1,11 +1,11 @@
 //! The picture, and what a running job paints over it.
 
-use super::{context, theme};
+use super::{context, crop, theme};
 use crate::about;
 use crate::document::{Placing, Revision};
 use crate::editor::{Action, Combine, Compare, Editor, How, Mode, PREVIEW_BLOCK, Preview, Run, Select, Stage, Tool};
-use crate::imaging::Pyramid;
-use crate::render::{CanvasPaint, Over, PreviewImage, Selection};
+use crate::imaging::{Pyramid, Tool as PlainTool};
+use crate::render::{CanvasPaint, Over, PreviewImage, Selection, ToolImage, ToolSource, Tried};
 use eframe::egui::{
     self, Align2, Color32, CursorIcon, Event, FontId, Key, MouseWheelUnit, PointerButton, Rect, Response, Role, Sense, Stroke, StrokeKind,
     Ui, WidgetInfo, pos2, vec2,
@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub struct Canvas {
     /// The preview that was last made ready for the graphics card.
     preview: Option<(Arc<Preview>, Arc<PreviewImage>)>,
+    /// The picture that tools were tried on last, by its number.
+    tried: Option<(u64, Arc<ToolSource>)>,
 }
 
 /// Enlarged less than this a picture looks as its maker meant it; from here on its pixels are what is wanted.
@@ -59,6 +61,9 @@ impl Canvas {
             ui.painter().with_clip_rect(rect).rect_stroke(at, 0.0, Stroke::new(1.5, colours.accent), StrokeKind::Outside);
         }
         if run.is_none() && editor.compare.is_none() {
+            if crop::show(ui, rect, editor, per_point, actions) {
+                return response;
+            }
             if !editor.selection.is_drawing() {
                 context::show(ui, rect, editor, per_point, actions);
             }
@@ -90,11 +95,13 @@ impl Canvas {
         let over = over.map(|(preview, place)| Over { preview: self.ready(preview), place, opacity: 1.0, through: through.clone() });
         // Nothing is under a picture to come but paper.
         let checker = if base.is_some() { colours.checker } else { [colours.paper.to_array(); 2] };
+        let tool = if run.is_none() { self.tried(editor, base.as_ref()) } else { None };
         let paint = CanvasPaint {
             origin: view.origin(),
             scale: view.scale(),
             size: view.image(),
-            base,
+            base: base.filter(|_| tool.is_none()),
+            tool,
             over,
             selection: if run.is_none() { selection(ui, editor) } else { None },
             soft: view.scale() < SOFT_BELOW,
@@ -102,6 +109,24 @@ impl Canvas {
             checker,
         };
         ui.painter().add(paint.shape(rect));
+    }
+
+    /// A plain tool that is tried and can be seen: others show a frame, or nothing until they are applied.
+    fn tried(&mut self, editor: &Editor, base: Option<&Arc<Pyramid>>) -> Option<Tried> {
+        let looks_elsewhere = editor.compare.is_some() || editor.shows_before || editor.adjustment.is_some();
+        let trial = editor.trial.filter(|_| !looks_elsewhere)?;
+        if matches!(trial.tool, PlainTool::Crop { .. } | PlainTool::Resize { .. }) {
+            return None;
+        }
+        let base = base?;
+        if self.tried.as_ref().is_none_or(|(id, _)| *id != base.id()) {
+            self.tried = Some((base.id(), Arc::new(ToolSource::of(base))));
+        }
+        let (_, source) = self.tried.as_ref()?;
+        let [width, height] = base.size().map(f64::from);
+        let [w, h] = trial.tool.size(base.size()).map(f64::from);
+        let image = ToolImage { source: source.clone(), tool: trial.tool };
+        Some(Tried { image, place: [(width - w) / 2.0, (height - h) / 2.0, w, h] })
     }
 
     /// A preview for the graphics card; made once.
@@ -132,7 +157,10 @@ impl Canvas {
             (rect.left() + ((x + width * c.split) / per_point) as f32, x, width)
         });
         let pressed = ui.input(|i| i.pointer.press_origin());
-        let hands = ui.input(|i| i.key_down(Key::Space)) || editor.selection.tool == Tool::Hand || editor.compare.is_some();
+        let hands = ui.input(|i| i.key_down(Key::Space))
+            || editor.selection.tool == Tool::Hand
+            || editor.compare.is_some()
+            || editor.kept_part().is_some();
         if !hands || editor.selection.is_drawing() {
             select(ui, editor, response, &|at| editor.view.image_from_screen(screen(at)), actions);
         }
@@ -317,6 +345,7 @@ fn split(ui: &Ui, rect: Rect, editor: &Editor, other: &Revision, compare: Compar
         scale: own,
         size: base.size(),
         base: Some(base),
+        tool: None,
         over: None,
         selection: None,
         soft: own < SOFT_BELOW,

@@ -2,22 +2,50 @@
 
 use super::history::Tree;
 use super::icons::{Icon, icon_button};
-use super::{Thumbnails, edit, models, theme};
+use super::{Thumbnails, adjust, edit, models, theme};
 use crate::about;
-use crate::editor::{Action, Again, Editor, MOST_STEPS, MOST_VARIATIONS, Mode, Shelf};
+use crate::editor::{Action, Again, Editor, MOST_STEPS, MOST_VARIATIONS, Mode, Shelf, Touch};
 use crate::recipe::ModelId;
-use eframe::egui::{self, Button, DragValue, RichText, Role, Slider, Ui, WidgetInfo, vec2};
+use eframe::egui::{self, Button, DragValue, Id, RichText, Role, Slider, Ui, WidgetInfo, vec2};
 
 pub fn show(ui: &mut Ui, editor: &Editor, tree: &mut Tree, thumbnails: &mut Thumbnails, actions: &mut Vec<Action>) {
     ui.set_max_width(ui.available_width()); // long words wrap, and never widen the column
     model(ui, editor, actions);
     rule(ui);
-    settings(ui, editor, actions);
-    rule(ui);
-    if edit::show(ui, editor, actions) {
+    if tabs(ui, editor, actions) {
+        adjust::show(ui, editor, actions);
         rule(ui);
+    } else {
+        settings(ui, editor, actions);
+        rule(ui);
+        if edit::show(ui, editor, actions) {
+            rule(ui);
+        }
     }
     tree.show(ui, editor, thumbnails, actions);
+}
+
+/// Whether what is below is for plain tools, and not for the next run: there is room for one of both.
+fn tabs(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) -> bool {
+    if editor.document.current().is_none() || editor.run_on_canvas().is_some() {
+        heading(ui, "Settings");
+        return false;
+    }
+    let id = Id::unique("column shows plain tools");
+    let mut adjusts = ui.memory(|m| m.data.get_temp(id).unwrap_or(false));
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        for (to, words, tip) in
+            [(false, "Settings", "Of the model's next run"), (true, "Adjust", "Crop, turn, light and colour, without a model")]
+        {
+            if ui.add(Button::selectable(adjusts == to, words)).on_hover_text(tip).clicked() && adjusts != to {
+                adjusts = to;
+                actions.push(Action::Touch(Touch::Reset));
+            }
+        }
+    });
+    ui.memory_mut(|m| m.data.insert_temp(id, adjusts));
+    adjusts
 }
 
 fn rule(ui: &mut Ui) {
@@ -86,7 +114,6 @@ fn count_words(values: u64) -> String {
 
 fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     let draft = &editor.draft;
-    heading(ui, "Settings");
     egui::Grid::new("settings").num_columns(2).spacing(vec2(theme::GAP, 4.0)).min_col_width(72.0).show(ui, |ui| {
         let tip = "Steps of the painting. More take longer and look cleaner.";
         let label = ui.label("Steps").on_hover_text(tip);

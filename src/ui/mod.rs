@@ -2,9 +2,12 @@
 //!
 //! Architecture Invariant: no decision is made here and nothing is computed that takes time.
 
+mod adjust;
 mod canvas;
 mod context;
+mod crop;
 mod edit;
+mod export;
 mod history;
 mod icons;
 mod inspector;
@@ -81,6 +84,7 @@ impl Surface {
             history::ask_prune(ui, editor, gone, &mut self.thumbnails, &mut actions);
         }
         models::show(ui, editor, &mut actions);
+        export::show(ui, editor, &mut actions);
         if let Some(ask) = &editor.ask {
             notices::ask(ui, ask, &mut actions);
         }

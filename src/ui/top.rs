@@ -19,7 +19,7 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             actions.push(Action::Open);
         }
         let has = editor.document.current().is_some();
-        if labelled_button(ui, Icon::Export, "Export", &format!("Save the picture as PNG, JPEG or WebP ({export})"), has).clicked() {
+        if labelled_button(ui, Icon::Export, "Export", &format!("Write the picture into a file: PNG, JPEG, WebP, TIFF, OpenRaster ({export})"), has).clicked() {
             actions.push(Action::Export);
         }
         let keys = ui.ctx().format_shortcut(&shortcuts::SAVE);

@@ -93,6 +93,8 @@ fn open_type_run_watch_and_export() {
     // Export what is on the canvas; this system is said to have no dialogs, so the window asks.
     let out = home.path().join("result.png");
     screen.key("ctrl+shift+e");
+    sleep(Duration::from_millis(300)); // the page comes first, and Enter is its Save
+    screen.key("Return");
     controls::answer(&screen, &out);
     let start = Instant::now();
     while !out.exists() {

@@ -9,7 +9,7 @@ mod selection;
 mod smaller;
 
 use pentimento::document::{LocalEdit, Origin, RevisionId};
-use pentimento::editor::{Action, Again, Editor, Message, Mode, NoticeKind, Question, Settings};
+use pentimento::editor::{Action, Again, Editor, Export, Message, Mode, NoticeKind, Question, Settings};
 use pentimento::imaging::{Picture, Pyramid};
 use pentimento::jobs::{
     Command, Ending, Event, Job, JobId, Kept, Latents, Made, ModelFacts, Preview, PreviewMap, Progress, Stage, Thumbnail,
@@ -239,8 +239,9 @@ fn seeds_change_with_every_run_unless_they_are_locked() {
 fn export_asks_where_and_goes_by_the_ending() {
     let mut e = editor();
     event(&mut e, opened("My Cat.JPG", picture(8, 8, 1)));
-    let commands = act(&mut e, Action::Export);
-    assert!(matches!(&commands[..], [Command::AskSave { name }] if name == "my-cat.png"), "{commands:?}");
+    assert!(matches!(&act(&mut e, Action::Export)[..], [Command::MeasureExport(_)]));
+    let commands = act(&mut e, Action::ExportPage(Export::Save));
+    assert!(matches!(&commands[..], [Command::StopMeasuring, Command::AskSave { name }] if name == "my-cat.png"), "{commands:?}");
     let commands = event(&mut e, Event::ChosenSave(Some(PathBuf::from("/x/out.jpg"))));
     assert!(matches!(&commands[..], [Command::Export { format: pentimento::imaging::Format::Jpeg(_), .. }]), "{commands:?}");
     assert!(event(&mut e, Event::ChosenSave(Some(PathBuf::from("/x/out.xcf")))).is_empty());

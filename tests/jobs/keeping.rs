@@ -1,7 +1,8 @@
 //! What is made is kept on the disk, or a sentence says that it is not; and once there is room, all of it is.
 
 use crate::{Bench, bench};
-use pentimento::document::{Document, Origin, RevisionId};
+use pentimento::document::{Begins, Chain, Document, Origin, RevisionId};
+use pentimento::export::Switches;
 use pentimento::imaging::{Format, Picture};
 use pentimento::jobs::{Command, Event, KeptState, Thumbnail};
 use pentimento::project::Project;
@@ -52,7 +53,13 @@ fn all_told(bench: &mut Bench) -> Vec<Event> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mark.png");
     let format = Format::of(&path, 90).unwrap();
-    bench.jobs.send(Command::Export { picture: Picture::from_rgb8(1, 1, &[1, 2, 3]).unwrap(), path, format });
+    bench.jobs.send(Command::Export {
+        picture: Picture::from_rgb8(1, 1, &[1, 2, 3]).unwrap(),
+        path,
+        format,
+        chain: Box::new(Chain::new(Begins::Picture, vec![])),
+        switches: Switches::default(),
+    });
     let mut events = bench.until(|e| matches!(e, Event::Exported { .. }));
     assert!(matches!(events.pop(), Some(Event::Exported { result: Ok(()), .. })), "other work goes on");
     events

@@ -7,9 +7,12 @@ mod keeping;
 #[path = "../project/small_disk.rs"]
 mod small_disk;
 
-use pentimento::imaging::Picture;
+use pentimento::document::{Begins, Chain, Link, RevisionId};
+use pentimento::export::Switches;
+use pentimento::imaging::{Picture, Tool};
 use pentimento::jobs::{
-    Backend, Command, ConvertRequest, Converted, DeviceChoice, Ending, Event, Failure, Job, JobId, Jobs, Precision, Precisions,
+    Backend, Command, ConvertRequest, Converted, DeviceChoice, Ending, Event, Failure, Job, JobId, Jobs, MeasureRequest, Precision,
+    Precisions,
 };
 use pentimento::pipeline::{Made, Observer, Outcome, Progress, Stage};
 use pentimento::recipe::{ModelId, Recipe};
@@ -202,13 +205,55 @@ fn the_end_of_the_window_ends_the_job() {
 }
 
 #[test]
+fn tools_lengths_and_recipes_find_their_way() {
+    let mut bench = bench();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.jpg");
+    let source = Picture::from_rgb8(60, 40, &(0..60 * 40 * 3).map(|i| (i * 7 % 251) as u8).collect::<Vec<u8>>()).unwrap();
+    let tool = Tool::Turn { quarters: 1 };
+    bench.jobs.send(Command::Change { of: RevisionId(7), source: source.clone(), tool });
+    let Some(Event::Changed { of: RevisionId(7), result: Ok(made), .. }) = bench.until(|e| matches!(e, Event::Changed { .. })).pop() else {
+        panic!("no result")
+    };
+    assert_eq!((made.picture.clone(), made.pyramid.size()), (tool.apply(&source).unwrap(), [40, 60]));
+    let recipe = Box::new(Recipe::new(ModelId::Nano, "a fox"));
+    let chain = Chain::new(Begins::Picture, vec![Link::Model { recipe, place: None }]);
+    let format = pentimento::imaging::Format::Jpeg(80);
+    // Only the newest question is answered, and not once it is stopped.
+    for ticket in 1..=3 {
+        let request = MeasureRequest { ticket, picture: source.clone(), format, chain: chain.clone(), switches: Switches::default() };
+        bench.jobs.send(Command::MeasureExport(Box::new(request)));
+    }
+    let measured = bench.until(|e| matches!(e, Event::ExportMeasured { ticket: 3, .. }));
+    let Some(Event::ExportMeasured { bytes: Ok(bytes), .. }) = measured.last() else { panic!("{measured:?}") };
+    let bytes = *bytes;
+    bench.jobs.send(Command::Export {
+        picture: source,
+        path: path.clone(),
+        format,
+        chain: Box::new(chain.clone()),
+        switches: Switches::default(),
+    });
+    bench.jobs.send(Command::Open(path.clone()));
+    let found = bench.until(|e| matches!(e, Event::FoundRecipe { .. })).pop();
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), bytes);
+    assert!(matches!(found, Some(Event::FoundRecipe { name, found }) if name == "out.jpg" && found.chain == Some(chain)));
+}
+
+#[test]
 fn files_are_opened_and_written_and_bad_ones_get_a_sentence() {
     let mut bench = bench();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.png");
     let picture = Picture::from_rgb8(300, 200, &vec![9; 3 * 300 * 200]).unwrap();
     let format = pentimento::imaging::Format::of(&path, 90).unwrap();
-    bench.jobs.send(Command::Export { picture: picture.clone(), path: path.clone(), format });
+    bench.jobs.send(Command::Export {
+        picture: picture.clone(),
+        path: path.clone(),
+        format,
+        chain: Box::new(Chain::new(Begins::Picture, vec![])),
+        switches: Switches::default(),
+    });
     bench.jobs.send(Command::Open(path.clone()));
     bench.jobs.send(Command::Open(folder.path().join("none.png")));
     bench.jobs.send(Command::Open(folder.path().to_owned()));

@@ -46,7 +46,7 @@ fn the_first_format_opens_and_stays_beside() {
     }
     assert_whole(&project, &document);
     drop(project);
-    assert_eq!(fs::read(&path).unwrap()[60..64], [0, 0, 0, 2]);
+    assert_eq!(fs::read(&path).unwrap()[60..64], [0, 0, 0, 3]);
     assert_whole(&Project::open(&path).unwrap(), &document);
     let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();

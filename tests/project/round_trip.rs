@@ -2,7 +2,7 @@
 
 use crate::{PLENTY, assert_sentence, edited, made, mask, noise, small, steps};
 use pentimento::document::{Document, LocalEdit, Origin, Placing, Revision, RevisionId};
-use pentimento::imaging::{Blend, ContextBox, Mask, Mode, Rect};
+use pentimento::imaging::{Blend, ContextBox, Mask, Mode, Rect, SourceType, Tags, Tone, Tool};
 use pentimento::project::{Error, Project, State, View};
 use pentimento::recipe::{ModelId, Recipe, Sampling, Size};
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ fn a_project_is_as_it_was_left() {
     drop(project);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "one file at rest");
     let header = std::fs::read(&path).unwrap();
-    assert_eq!((&header[16..18], &header[60..64], &header[68..72]), (&[0x40, 0][..], &[0, 0, 0, 2][..], &b"Pent"[..]));
+    assert_eq!((&header[16..18], &header[60..64], &header[68..72]), (&[0x40, 0][..], &[0, 0, 0, 3][..], &b"Pent"[..]));
     for project in [Project::open(&path).unwrap(), Project::open_read_only(&path).unwrap()] {
         assert_eq!(project.document(PLENTY).unwrap(), document);
         assert_eq!(project.thumbnails().unwrap(), BTreeMap::from([(RevisionId(1), noise(4, 3, false, 9))]));
@@ -51,6 +51,24 @@ fn numbers_and_folders_that_are_no_text_do_not_cost_the_picture() {
     let error = keep(&mut project, &mut document, broken, 1.0).unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error}");
     assert_sentence(&error);
+}
+
+#[test]
+fn what_a_picture_carries_is_kept_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut project, mut document) = small(&folder.path().join("a.pentimento"));
+    let profile = moxcms::ColorProfile::new_display_p3().encode().unwrap();
+    let exif = b"II*\0\x08\0\0\0\x01\0\x0f\x01\x02\0\x04\0\0\0Cam\0\0\0\0\0".as_slice();
+    let tags = Tags { profile: Some(profile.into()), exif: Some(exif.into()), source: Some(SourceType::TrainedAlgorithmicMedia) };
+    for deep in [false, true] {
+        let id = document.record(None, Origin::Pasted, noise(8, 6, deep, 1).with_tags(tags.clone()));
+        project.record(document.revision(id).unwrap(), None).unwrap();
+    }
+    assert_eq!(project.document(PLENTY).unwrap(), document);
+    assert_eq!(project.picture(RevisionId(5)).unwrap().tags(), &tags);
+    // A tool whose settings make no sense is none.
+    let broken = document.record(None, Origin::Changed { tool: Tool::Straighten { degrees: 400.0 } }, noise(2, 2, false, 1));
+    assert!(matches!(project.record(document.revision(broken).unwrap(), None), Err(Error::Refused { .. })));
 }
 
 #[test]
@@ -176,6 +194,9 @@ fn origin() -> impl Strategy<Value = Origin> {
     prop_oneof![
         ".{0,20}".prop_map(|name| Origin::Opened { name }),
         Just(Origin::Pasted),
+        (-45f32..45.0).prop_map(|degrees| Origin::Changed { tool: Tool::Straighten { degrees } }),
+        (0u32..9, 1u32..9).prop_map(|(left, width)| Origin::Changed { tool: Tool::Crop { left, top: 1, width, height: 3, of: [9, 9] } }),
+        (-1f32..1.0).prop_map(|v| Origin::Changed { tool: Tool::Tone(Tone { exposure: 4.0 * v, temperature: v, ..Tone::default() }) }),
         (recipe, prop::collection::vec(any::<u32>(), 0..5), 0.0..1e6).prop_map(|(recipe, tokens, seconds)| Origin::Made {
             recipe: Box::new(recipe),
             tokens: tokens.into(),

@@ -1,7 +1,7 @@
 //! Every shader is valid, and its uniforms are laid out as the Rust structs that fill them.
 
 use naga::TypeInner;
-use pentimento::render::{canvas::Quad, preview::Map, selection::Area};
+use pentimento::render::{canvas::Quad, preview::Map, selection::Area, tools::Work};
 use std::mem::offset_of;
 use std::path::Path;
 
@@ -47,5 +47,7 @@ fn uniforms_have_the_same_layout_on_both_sides() {
     check("canvas.wgsl", "Quad", size_of::<Quad>(), &quad);
     let area = members!(Area: rect, canvas, picture, colours, texel_at, texel_step, sharpness, outline, dash_at, dash_step);
     check("selection.wgsl", "Area", size_of::<Area>(), &area);
+    let work = members!(Work: before, size, kind, premultiplied, unused, across, down, turn, light, curve);
+    check("tools.wgsl", "Work", size_of::<Work>(), &work);
     check("preview.wgsl", "Map", size_of::<Map>(), &members!(Map: channels, height, block, unused));
 }

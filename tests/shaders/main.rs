@@ -9,3 +9,4 @@ mod preview;
 mod reference;
 mod screen;
 mod selection;
+mod tools;

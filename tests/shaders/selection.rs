@@ -16,6 +16,7 @@ fn paint(base: &Arc<Pyramid>, origin: [f64; 2], scale: f64) -> CanvasPaint {
         scale,
         size: base.size(),
         base: Some(base.clone()),
+        tool: None,
         over: None,
         selection: None,
         soft: false,

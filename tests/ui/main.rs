@@ -4,6 +4,7 @@
 
 mod editing;
 mod models;
+mod plain;
 #[path = "../editor/plan.rs"]
 mod plan;
 
@@ -147,10 +148,22 @@ fn buttons_do_what_they_say() {
     h.run_steps(2);
     assert_eq!(h.state().editor.draft.variations, 3);
     h.get_by_label("Export").click();
+    h.run_steps(4);
+    h.get_by_label("JPEG").click();
+    h.get_by_label("The camera's data").click();
+    h.run_steps(2);
+    assert!(h.state().editor.exporting.bytes.is_none());
+    let ticket =
+        h.state().commands.iter().rev().find_map(|c| if let Command::MeasureExport(m) = c { Some(m.ticket) } else { None }).unwrap();
+    h.state_mut().hear(Event::ExportMeasured { ticket, bytes: Ok(1_234_567) });
+    h.run_steps(2);
+    h.get_by_label_contains("1.2 MB");
+    h.get_by_label("Save…").click();
+    h.run_steps(2);
     h.get_by_label("Open").click();
     h.run_steps(2);
     let commands = &h.state().commands;
-    assert!(commands.iter().any(|c| matches!(c, Command::AskSave { name } if name == "welcome.png")), "{commands:?}");
+    assert!(commands.iter().any(|c| matches!(c, Command::AskSave { name } if name == "welcome.jpg")), "{commands:?}");
     assert!(commands.iter().any(|c| matches!(c, Command::AskOpen)));
     h.get_by_label("Generate").click(); // without words
     h.run_steps(3);
@@ -249,6 +262,20 @@ fn it_looks_as_it_did() {
         let mut h = drawn(page, Theme::Dark);
         h.run_steps(3);
         h.snapshot_options(name, &options);
+        results.extend_harness(&mut h);
+    }
+    for (theme, name) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let mut h = drawn(plain::toned(), theme);
+        plain::open_tools(&mut h);
+        h.snapshot_options(format!("adjust-{name}"), &options);
+        results.extend_harness(&mut h);
+        let mut h = drawn(plain::cropped(), theme);
+        plain::open_tools(&mut h);
+        h.snapshot_options(format!("crop-{name}"), &options);
+        results.extend_harness(&mut h);
+        let mut h = drawn(plain::exported(), theme);
+        h.run_steps(4);
+        h.snapshot_options(format!("export-{name}"), &options);
         results.extend_harness(&mut h);
     }
     let mut h = drawn(Window::new(), Theme::Dark);

@@ -26,7 +26,7 @@ impl Mask {
             }
             Ok(())
         };
-        match picture.pixels() {
+        match picture.in_srgb().pixels() {
             Pixels::Rgba8(v) => fill(&mut mask, &|i| v.as_chunks::<4>().0[i])?,
             Pixels::Rgba16(v) => {
                 fill(&mut mask, &|i| v.as_chunks::<4>().0[i].map(|s| ((u32::from(s) * 255 + 32_768) / 65_535) as u8))?;

@@ -1,5 +1,6 @@
 //! What is done to the whole of a mask: invert, feather, grow, shrink. Only where it is not even anything is computed.
 
+use super::super::{ContextBox, Result, mask_to_model};
 use super::{Mask, Rect, TILE, Tile};
 use rayon::prelude::*;
 
@@ -7,6 +8,16 @@ use rayon::prelude::*;
 const FARTHEST: u32 = 1000;
 
 impl Mask {
+    /// The same selection of a picture of another size.
+    ///
+    /// # Errors      the size is larger than a picture can be
+    pub fn stretched(&self, size: [u32; 2]) -> Result<Self> {
+        let all = ContextBox { left: 0, top: 0, width: self.width(), height: self.height() };
+        let mut out = Self::new(size[0], size[1])?;
+        out.write(out.whole(), &mask_to_model(self, all, size))?;
+        Ok(out)
+    }
+
     /// Inside becomes outside. Twice is as before.
     pub fn invert(&mut self) {
         self.tiles.par_iter_mut().for_each(|tile| match tile {

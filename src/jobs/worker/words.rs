@@ -381,7 +381,9 @@ fn latents_out(latents: &Latents, blobs: &mut Vec<Vec<u8>>) -> Sides {
     [latents.channels, latents.height, latents.width]
 }
 
+/// In sRGB, in which models work.
 fn picture_out(picture: &Picture, blobs: &mut Vec<Vec<u8>>) -> PictureHead {
+    let picture = &picture.in_srgb();
     blobs.push(match picture.pixels() {
         Pixels::Rgba8(v) => v.to_vec(),
         Pixels::Rgba16(v) => v.iter().flat_map(|s| s.to_le_bytes()).collect(),

@@ -1,0 +1,349 @@
+//! The way to a picture as one can write it down: every edit behind each other, to be done again, also on another picture.
+//! What is read here may have been written by a stranger.
+
+use super::{Document, Origin, Placing, RevisionId};
+use crate::imaging::{Blend, ContextBox, MAX_SIDE, Mask, SourceType, Tool};
+use crate::recipe::{ModelId, Recipe};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The version of the format that is written.
+const VERSION: u32 = 1;
+/// The longest text that is read, in bytes, the most edits, and the most steps of a painting.
+const MOST_BYTES: usize = 64 << 20;
+const MOST_LINKS: usize = 1000;
+const MOST_STEPS: usize = 10_000;
+
+/// What a chain begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Begins {
+    /// Nothing: the first edit makes a picture from words.
+    Words,
+    /// A person's own picture.
+    Picture,
+}
+
+/// All edits on the way to a picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Chain {
+    /// The version of the format.
+    pentimento: u32,
+    pub begins: Begins,
+    pub edits: Vec<Link>,
+}
+
+/// One edit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "edit", rename_all = "snake_case")]
+pub enum Link {
+    Model {
+        recipe: Box<Recipe>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        place: Option<LinkPlace>,
+    },
+    Tool(Tool),
+}
+
+/// Where a model's result was put.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LinkPlace {
+    /// Width and height of the picture.
+    pub of: [u32; 2],
+    /// Left, top, width and height of what the model saw.
+    pub seen: (i64, i64, u32, u32),
+    pub placing: LinkPlacing,
+}
+
+/// What was taken over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "takes", rename_all = "snake_case")]
+pub enum LinkPlacing {
+    Whole,
+    Change {
+        reach: f32,
+    },
+    Selection {
+        /// Packed, in base 64; `None` where a file had no room for it.
+        mask: Option<String>,
+        feather: u32,
+        matching: f32,
+    },
+}
+
+/// Why a text is no chain.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    #[error("this is not a recipe: {0}")]
+    Foreign(String),
+    #[error("the recipe is of version {0}, which a newer program has written; this one reads {VERSION}")]
+    Newer(u32),
+    #[error("the recipe makes no sense: {0}")]
+    Senseless(String),
+    #[error("the recipe is without its selection, for which the file had no room")]
+    NoSelection,
+}
+
+impl Document {
+    /// The way to a revision, from a person's own picture or from words. `None` where there is no such revision.
+    pub fn chain(&self, id: RevisionId) -> Option<Chain> {
+        self.revision(id)?;
+        let mut edits = Vec::new();
+        let mut begins = Begins::Picture;
+        for revision in self.path_to(id).into_iter().rev().filter_map(|id| self.revision(id)) {
+            match &revision.origin {
+                Origin::Opened { .. } | Origin::Pasted => break,
+                Origin::Changed { tool } => edits.push(Link::Tool(*tool)),
+                Origin::Made { recipe, .. } => {
+                    edits.push(Link::model(recipe, revision.local.as_deref().map(|l| (revision.picture.size(), l.seen, &l.placing))));
+                    if revision.parent.is_none() {
+                        begins = Begins::Words;
+                        break;
+                    }
+                }
+            }
+        }
+        edits.reverse();
+        Some(Chain { pentimento: VERSION, begins, edits })
+    }
+}
+
+/// A model by its name alone: where it lies on a disk is nobody's business.
+fn without_folder(recipe: &Recipe) -> Recipe {
+    let model = match &recipe.model {
+        ModelId::Nano => ModelId::Nano,
+        folder @ ModelId::Folder(_) => ModelId::Folder(PathBuf::from(folder.name())),
+    };
+    Recipe { model, ..recipe.clone() }
+}
+
+impl Chain {
+    /// Of edits that were put together by hand.
+    pub fn new(begins: Begins, edits: Vec<Link>) -> Self {
+        Self { pentimento: VERSION, begins, edits }
+    }
+
+    /// As it stands in files.
+    pub fn to_json(&self) -> String {
+        // Numbers that are none do not get into a document.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// # Errors      another text, a newer version, or settings that make no sense
+    pub fn from_json(text: &str) -> Result<Self, ChainError> {
+        #[derive(Deserialize)]
+        struct Head {
+            pentimento: u32,
+        }
+        if text.len() > MOST_BYTES {
+            return Err(ChainError::Foreign(format!("it is longer than {} MiB", MOST_BYTES >> 20)));
+        }
+        let foreign = |e: serde_json::Error| ChainError::Foreign(e.to_string());
+        let head: Head = serde_json::from_str(text).map_err(foreign)?;
+        if head.pentimento > VERSION {
+            return Err(ChainError::Newer(head.pentimento));
+        }
+        let chain: Self = serde_json::from_str(text).map_err(foreign)?;
+        chain.complaint().map_or(Ok(chain), |why| Err(ChainError::Senseless(why)))
+    }
+
+    fn complaint(&self) -> Option<String> {
+        if self.edits.len() > MOST_LINKS {
+            return Some(format!("it has {} edits", self.edits.len()));
+        }
+        let makes = |link: Option<&Link>| matches!(link, Some(Link::Model { place: None, .. }));
+        if self.begins == Begins::Words && !makes(self.edits.first()) {
+            return Some("it begins with words, but no picture is made of them".to_owned());
+        }
+        self.edits.iter().find_map(Link::complaint)
+    }
+
+    /// The edits by a model.
+    pub fn recipes(&self) -> impl DoubleEndedIterator<Item = &Recipe> {
+        self.edits.iter().filter_map(|link| match link {
+            Link::Model { recipe, .. } => Some(recipe.as_ref()),
+            Link::Tool(_) => None,
+        })
+    }
+
+    /// How a picture at the end of it came to be; `before` is what the picture at its beginning says of itself.
+    pub fn source_type(&self, before: Option<SourceType>) -> Option<SourceType> {
+        match (self.begins, before) {
+            (Begins::Words, _) => Some(SourceType::TrainedAlgorithmicMedia),
+            (Begins::Picture, before) if self.recipes().next().is_none() => before,
+            (Begins::Picture, Some(SourceType::TrainedAlgorithmicMedia)) => before,
+            (Begins::Picture, _) => Some(SourceType::CompositeWithTrainedAlgorithmicMedia),
+        }
+    }
+
+    /// The same without selections, which may be long.
+    #[must_use]
+    pub fn without_selections(mut self) -> Self {
+        for link in &mut self.edits {
+            if let Link::Model { place: Some(LinkPlace { placing: LinkPlacing::Selection { mask, .. }, .. }), .. } = link {
+                *mask = None;
+            }
+        }
+        self
+    }
+}
+
+impl Link {
+    /// An edit by a model, with the size of the picture, what the model saw of it, and what was taken over.
+    pub fn model(recipe: &Recipe, place: Option<([u32; 2], ContextBox, &Placing)>) -> Self {
+        let place = place.map(|(of, seen, placing)| LinkPlace::new(of, seen, placing));
+        Self::Model { recipe: Box::new(without_folder(recipe)), place }
+    }
+
+    fn complaint(&self) -> Option<String> {
+        let (recipe, place) = match self {
+            Self::Tool(tool) => return tool.complaint().map(str::to_owned),
+            Self::Model { recipe, place } => (recipe, place),
+        };
+        let sane = recipe.guidance.is_finite() && recipe.sampling.temperature.is_finite() && recipe.sampling.top_p.is_finite();
+        if !sane || recipe.steps > MOST_STEPS {
+            return Some("a number is absurd".to_owned());
+        }
+        let place = place.as_ref()?;
+        let side = |v: u32| (1..=4 * MAX_SIDE).contains(&v);
+        let (left, top, width, height) = place.seen;
+        let corner = [left, top].iter().all(|at| at.unsigned_abs() <= u64::from(4 * MAX_SIDE));
+        let share = |v: f32| (0.0..=1.0).contains(&v);
+        let placing = match &place.placing {
+            LinkPlacing::Whole => true,
+            LinkPlacing::Change { reach } => share(*reach),
+            LinkPlacing::Selection { feather, matching, .. } => *feather <= MAX_SIDE && share(*matching),
+        };
+        let is_sane = place.of.iter().all(|v| (1..=MAX_SIDE).contains(v)) && side(width) && side(height) && corner && placing;
+        (!is_sane).then(|| "a part of a picture cannot be one".to_owned())
+    }
+}
+
+impl LinkPlace {
+    /// On a picture of the size `of`.
+    fn new(of: [u32; 2], seen: ContextBox, placing: &Placing) -> Self {
+        let ContextBox { left, top, width, height } = seen;
+        let placing = match placing {
+            Placing::Whole => LinkPlacing::Whole,
+            Placing::Change { reach } => LinkPlacing::Change { reach: *reach },
+            Placing::Selection { mask, blend } => LinkPlacing::Selection {
+                mask: mask.pack().ok().map(|bytes| STANDARD.encode(bytes)),
+                feather: blend.feather,
+                matching: blend.matching,
+            },
+        };
+        Self { of, seen: (left, top, width, height), placing }
+    }
+
+    /// What the model saw, and what is taken over, for a picture of `size`: as it was for one of the same size; the same share
+    /// of another. `model` is the size of the model's pictures.
+    ///
+    /// # Errors      the selection is missing or cannot be read
+    pub fn on(&self, size: [u32; 2], model: [u32; 2]) -> Result<(ContextBox, Placing), ChainError> {
+        let placing = match &self.placing {
+            LinkPlacing::Whole => Placing::Whole,
+            LinkPlacing::Change { reach } => Placing::Change { reach: *reach },
+            LinkPlacing::Selection { mask, feather, matching } => {
+                let text = mask.as_ref().ok_or(ChainError::NoSelection)?;
+                let mask = unpacked(text, self.of)?;
+                let longest = |size: [u32; 2]| f64::from(size[0].max(size[1]));
+                let feather = (f64::from(*feather) * longest(size) / longest(self.of)).round() as u32;
+                let mask = if size == self.of { mask } else { mask.stretched(size).map_err(|e| ChainError::Senseless(e.to_string()))? };
+                Placing::Selection { mask, blend: Blend { feather, matching: *matching } }
+            }
+        };
+        let (left, top, width, height) = self.seen;
+        let seen = ContextBox { left, top, width, height };
+        if size == self.of && !seen.visible(size).is_empty() {
+            return Ok((seen, placing));
+        }
+        let bounds = if let Placing::Selection { mask, .. } = &placing { mask.bounds() } else { None };
+        Ok((ContextBox::around(size, bounds, model), placing))
+    }
+}
+
+fn unpacked(text: &str, size: [u32; 2]) -> Result<Mask, ChainError> {
+    let senseless = |why: &str| ChainError::Senseless(why.to_owned());
+    let bytes = STANDARD.decode(text).map_err(|_| senseless("the selection cannot be read"))?;
+    // The size is looked at before room is made for it.
+    let head: Vec<u8> = size.iter().flat_map(|side| side.to_le_bytes()).collect();
+    if !bytes.starts_with(&head) {
+        return Err(senseless("the selection is of another size than its picture"));
+    }
+    Mask::unpack(&bytes).map_err(|_| senseless("the selection cannot be read"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::LocalEdit;
+    use super::*;
+    use crate::imaging::{Mode, Picture, Rect};
+    use std::sync::Arc;
+
+    fn flat(w: u32, h: u32) -> Picture {
+        Picture::from_rgb8(w, h, &vec![9; (3 * w * h) as usize]).unwrap()
+    }
+
+    fn made(prompt: &str) -> Origin {
+        let recipe = Recipe::new(ModelId::Folder("/home/me/models/big".into()), prompt);
+        Origin::Made { recipe: Box::new(recipe), tokens: Arc::from([1]), seconds: 1.0 }
+    }
+
+    #[test]
+    fn the_way_to_a_picture_is_written_and_read() {
+        let mut d = Document::default();
+        let words = d.record(None, made("a fox"), flat(8, 8));
+        let photo = d.record(None, Origin::Opened { name: "secret.jpg".into() }, flat(60, 40));
+        let mut mask = Mask::new(60, 40).unwrap();
+        mask.rectangle(Rect { left: 10, top: 10, width: 20, height: 10 }, Mode::Add);
+        let seen = ContextBox { left: 0, top: -10, width: 60, height: 60 };
+        let placing = Placing::Selection { mask: mask.clone(), blend: Blend { feather: 3, matching: 0.5 } };
+        let local = LocalEdit { seen, result: flat(16, 16), reconstruction: None, placing: placing.clone() };
+        let edit = d.record_at(Some(photo), made("a \"red\" hat"), flat(60, 40), 0, None, Some(Arc::new(local)));
+        let turned = d.record(Some(edit), Origin::Changed { tool: Tool::Turn { quarters: 1 } }, flat(40, 60));
+
+        let chain = d.chain(turned).unwrap();
+        let text = chain.to_json();
+        assert!(!text.contains("secret") && !text.contains("/home"), "{text}");
+        let again = Chain::from_json(&text).unwrap();
+        assert_eq!((&again, again.begins, again.edits.len()), (&chain, Begins::Picture, 2));
+        let Link::Model { place: Some(place), .. } = &again.edits[0] else { unreachable!() };
+        assert_eq!(place.on([60, 40], [16, 16]).unwrap(), (seen, placing));
+        let (_, Placing::Selection { mask: wide, blend }) = place.on([120, 80], [16, 16]).unwrap() else { unreachable!() };
+        assert_eq!((wide.bounds(), blend.feather), (Some(Rect { left: 19, top: 19, width: 42, height: 22 }), 6));
+        let short = chain.clone().without_selections();
+        let Link::Model { place: Some(place), .. } = &short.edits[0] else { unreachable!() };
+        assert_eq!(place.on([60, 40], [16, 16]), Err(ChainError::NoSelection));
+
+        use SourceType::{CompositeWithTrainedAlgorithmicMedia as Edited, TrainedAlgorithmicMedia as Generated};
+        let kind = |id, before| d.chain(id).unwrap().source_type(before);
+        assert_eq!([kind(words, None), kind(photo, None), kind(photo, Some(Edited))], [Some(Generated), None, Some(Edited)]);
+        assert_eq!([kind(turned, None), kind(turned, Some(Generated))], [Some(Edited), Some(Generated)]);
+        assert_eq!(d.chain(words).unwrap().begins, Begins::Words);
+    }
+
+    #[test]
+    fn what_strangers_write_gets_a_sentence() {
+        let chain = Chain::new(Begins::Picture, vec![Link::Tool(Tool::Straighten { degrees: 3.0 })]);
+        let text = chain.to_json();
+        assert_eq!(Chain::from_json(&text), Ok(chain));
+        for (from, to, why) in [
+            ("{", "x{", "not a recipe"),
+            ("\"pentimento\":1", "\"pentimento\":2", "newer"),
+            ("3.0", "99.0", "45 degrees"),
+            ("picture", "words", "begins with words"),
+            ("straighten", "explode", "not a recipe"),
+        ] {
+            let error = Chain::from_json(&text.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+        let place = LinkPlace {
+            of: [60_000, 60_000],
+            seen: (0, 0, 4, 4),
+            placing: LinkPlacing::Selection { mask: Some("AAAA".to_owned()), feather: 0, matching: 0.0 },
+        };
+        assert!(matches!(place.on([4, 4], [4, 4]), Err(ChainError::Senseless(_))));
+    }
+}

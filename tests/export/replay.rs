@@ -1,0 +1,134 @@
+//! Recipes, done again.
+
+use crate::{done, program};
+use pentimento::imaging::{self, Format, Picture, Tags};
+use std::fs;
+use std::path::Path;
+
+/// A picture with a place for every colour.
+fn photo(folder: &Path, name: &str, width: u32, height: u32, orientation: u8) {
+    let rgb: Vec<u8> =
+        (0..width * height).flat_map(|i| [(i % width * 255 / width) as u8, (i / width * 255 / height) as u8, (i % 97) as u8]).collect();
+    let picture = Picture::from_rgb8(width, height, &rgb).unwrap();
+    // An orientation in the manner of a camera, which our own writer would set to 1.
+    let exif = [b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".as_slice(), &[orientation, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let mut bytes =
+        imaging::encode(&picture.with_tags(Tags { exif: Some(exif.into()), ..Tags::default() }), Format::of(Path::new(name), 95).unwrap())
+            .unwrap();
+    let tag = b"\x12\x01\x03\0\x01\0\0\0".as_slice();
+    // In TIFF the last one counts: the first stands in a directory that is none any more.
+    if let Some(at) = (0..bytes.len()).rfind(|at| bytes[*at..].starts_with(tag)) {
+        bytes[at + 8] = orientation;
+    }
+    // PNG has a sum over each part.
+    if let Some(at) = bytes.windows(4).position(|w| w == b"eXIf") {
+        let length = u32::from_be_bytes(bytes[at - 4..at].try_into().unwrap()) as usize;
+        let mut sum = flate2::Crc::new();
+        sum.update(&bytes[at..at + 4 + length]);
+        bytes[at + 4 + length..at + 8 + length].copy_from_slice(&sum.sum().to_be_bytes());
+    }
+    fs::write(folder.join(name), bytes).unwrap();
+}
+
+#[test]
+fn a_picture_is_made_again_to_the_last_byte() {
+    let home = tempfile::tempdir().unwrap();
+    let file = |name: &str| fs::read(home.path().join(name)).unwrap();
+    for name in ["fox.png", "fox.jpg", "fox.webp", "fox.tif"] {
+        done(
+            home.path(),
+            &["generate", "--prompt", "a \"red\" fox & snow", "--steps", "3", "--seed", "5", "--guidance", "1.7", "--out", name],
+        );
+        done(home.path(), &["replay", name, "--out", "again"]);
+        assert_eq!(file(&format!("again/{name}")), file(name), "{name}");
+    }
+    // A variation by its own seed.
+    done(home.path(), &["generate", "--prompt", "a car", "--steps", "2", "--variations", "3", "--out", "car.png"]);
+    done(home.path(), &["replay", "car-3.png", "--out", "again"]);
+    assert_eq!(file("again/car-3.png"), file("car-3.png"));
+    // And an edit, under a selection, of the same photo.
+    photo(home.path(), "photo.png", 90, 60, 1);
+    let mut mask = imaging::Mask::new(90, 60).unwrap();
+    mask.lasso(&[[10.0, 10.0], [60.0, 12.0], [30.0, 50.0]], imaging::Mode::Add);
+    fs::write(home.path().join("mask.png"), mask.to_png().unwrap()).unwrap();
+    done(home.path(), &["edit", "photo.png", "--mask", "mask.png", "--prompt", "make it night", "--steps", "2", "--out", "night.png"]);
+    done(home.path(), &["adjust", "night.png", "--straighten", "-3", "--exposure", "0.5", "--out", "both.png"]);
+    done(home.path(), &["replay", "both.png", "photo.png", "--out", "again"]);
+    assert_eq!(file("again/photo.png"), file("both.png"));
+    assert!(
+        imaging::compare(
+            &imaging::open(&home.path().join("night.png")).unwrap(),
+            &imaging::open(&home.path().join("photo.png")).unwrap(),
+            None
+        )
+        .unwrap()
+        .pixels
+            > 300
+    );
+}
+
+#[test]
+fn one_broken_photo_costs_only_itself() {
+    let home = tempfile::tempdir().unwrap();
+    photo(home.path(), "first.png", 80, 60, 1);
+    done(home.path(), &["edit", "first.png", "--prompt", "make it snow", "--steps", "1", "--out", "edited.png"]);
+    done(home.path(), &["adjust", "edited.png", "--turn", "left", "--saturation", "-1", "--out", "recipe.png"]);
+    done(home.path(), &["export", "recipe.png", "--out", "recipe.json"]);
+    let sizes = [(300, 200, 1), (200, 300, 6), (64, 64, 3), (500, 40, 8), (40, 500, 1), (31, 17, 2), (1, 1, 1), (128, 128, 5), (90, 61, 7)];
+    let mut names: Vec<String> = (0..9).map(|i| format!("photo-{i}.{}", ["jpg", "png", "tif"][i % 3])).collect();
+    for (name, (w, h, orientation)) in names.iter().zip(sizes) {
+        photo(home.path(), name, w, h, orientation);
+    }
+    fs::write(home.path().join("broken.jpg"), &fs::read(home.path().join("photo-0.jpg")).unwrap()[..300]).unwrap();
+    names.insert(4, "broken.jpg".to_owned());
+    let mut arguments = vec!["replay", "recipe.json", "--out", "results", "--json"];
+    arguments.extend(names.iter().map(String::as_str));
+    let output = program(home.path(), &arguments);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("broken.jpg cannot be opened") && !said.contains("panicked"), "{said}");
+    let mut made: Vec<String> =
+        fs::read_dir(home.path().join("results")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    made.sort();
+    let mut want: Vec<String> = names.iter().filter(|n| *n != "broken.jpg").cloned().chain(["contact-sheet.png".to_owned()]).collect();
+    want.sort();
+    assert_eq!(made, want);
+    for (name, (w, h, orientation)) in names.iter().filter(|n| *n != "broken.jpg").zip(sizes) {
+        let result = imaging::open(&home.path().join("results").join(name)).unwrap();
+        // Turned by the camera's word, and once more by the recipe.
+        let want = if orientation >= 5 { [w, h] } else { [h, w] };
+        assert_eq!([result.width(), result.height()], want, "{name}");
+        let rgb = result.to_rgb8();
+        assert!(rgb.as_chunks::<3>().0.iter().all(|p| p.iter().max().unwrap() - p.iter().min().unwrap() <= 6), "{name} is grey");
+    }
+    let sheet = imaging::open(&home.path().join("results/contact-sheet.png")).unwrap();
+    assert_eq!([sheet.width(), sheet.height()], [4 * 336 + 16, 3 * 336 + 16]);
+}
+
+#[test]
+fn what_cannot_be_done_gets_a_sentence() {
+    let home = tempfile::tempdir().unwrap();
+    photo(home.path(), "photo.png", 20, 20, 1);
+    fs::write(home.path().join("newer.json"), r#"{"pentimento": 99, "begins": "picture", "edits": []}"#).unwrap();
+    fs::write(home.path().join("deep.json"), "[".repeat(1 << 20)).unwrap();
+    let big = r#"{"pentimento":1,"begins":"picture","edits":[{"edit":"tool","tool":"resize","width":60000,"height":60000,"of":[2,2]}]}"#;
+    fs::write(home.path().join("big.json"), big).unwrap();
+    let model = r#"{"pentimento":1,"begins":"picture","edits":[{"edit":"model","recipe":RECIPE}]}"#;
+    let recipe =
+        serde_json::to_string(&pentimento::recipe::Recipe::new(pentimento::recipe::ModelId::Folder("big-one".into()), "x")).unwrap();
+    fs::write(home.path().join("model.json"), model.replace("RECIPE", &recipe)).unwrap();
+    for (recipe, photos, words) in [
+        ("photo.png", vec!["photo.png"], "holds no recipe"),
+        ("newer.json", vec!["photo.png"], "newer program"),
+        ("deep.json", vec!["photo.png"], "not a picture|holds no recipe|not a recipe"),
+        ("big.json", vec!["photo.png"], "larger than a picture"),
+        ("model.json", vec!["photo.png"], "big-one"),
+        ("model.json", vec![], "name the photos"),
+        ("nowhere.json", vec![], "cannot be read"),
+    ] {
+        let arguments: Vec<&str> = ["replay", recipe, "--out", "out"].into_iter().chain(photos).collect();
+        let output = program(home.path(), &arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && words.split('|').any(|w| said.contains(w)), "{recipe}: {said}");
+    }
+}
