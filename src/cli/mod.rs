@@ -7,6 +7,7 @@ mod inspect;
 mod models;
 mod plan;
 mod report;
+mod upscale;
 
 pub use arguments::{Arguments, Command};
 pub use models::Models;
@@ -30,6 +31,7 @@ pub fn run(command: Command) -> ExitCode {
     let (json, result) = match command {
         Command::Generate { common } => (common.json, make(&common, None)),
         Command::Edit { image, how, common } => (common.json, make(&common, Some((&image, &how)))),
+        Command::Upscale(arguments) => (arguments.json, upscale::upscale(&arguments)),
         Command::Models { command } => (command.json(), models::run(&command)),
         Command::Convert(arguments) => (arguments.json, convert::convert(&arguments)),
         Command::ComparePrecision(arguments) => (arguments.json, convert::compare(&arguments)),

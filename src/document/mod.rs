@@ -21,7 +21,7 @@ pub use restore::{Damage, Saved};
 pub use steps::Steps;
 
 use crate::imaging::Picture;
-use crate::recipe::Recipe;
+use crate::recipe::{Factor, Recipe, Upscaling};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -38,6 +38,8 @@ pub enum Origin {
     Pasted,
     /// A model: an edit of the parent, or a new picture where there is none.
     Made { recipe: Box<Recipe>, tokens: Arc<[u32]>, seconds: f64 },
+    /// The parent, made larger.
+    Upscaled { upscaling: Upscaling, seconds: f64 },
 }
 
 /// A picture and where it came from.
@@ -65,6 +67,7 @@ impl Revision {
             (Some(name), _) | (None, Origin::Opened { name }) => name,
             (None, Origin::Pasted) => "Pasted picture",
             (None, Origin::Made { recipe, .. }) => &recipe.prompt,
+            (None, Origin::Upscaled { upscaling, .. }) => larger(*upscaling),
         }
     }
 
@@ -72,14 +75,14 @@ impl Revision {
     pub fn recipe(&self) -> Option<&Recipe> {
         match &self.origin {
             Origin::Made { recipe, .. } => Some(recipe),
-            Origin::Opened { .. } | Origin::Pasted => None,
+            Origin::Opened { .. } | Origin::Pasted | Origin::Upscaled { .. } => None,
         }
     }
 
     /// How long the model took.
     pub fn seconds(&self) -> Option<f64> {
         match &self.origin {
-            Origin::Made { seconds, .. } => Some(*seconds),
+            Origin::Made { seconds, .. } | Origin::Upscaled { seconds, .. } => Some(*seconds),
             Origin::Opened { .. } | Origin::Pasted => None,
         }
     }
@@ -90,9 +93,18 @@ impl Revision {
             Origin::Opened { name } => name,
             Origin::Pasted => "Pasted picture",
             Origin::Made { recipe, .. } => &recipe.prompt,
+            Origin::Upscaled { upscaling, .. } => larger(*upscaling),
         };
         let text = format!("{}\n{own}", self.name.as_deref().unwrap_or_default()).to_lowercase();
         words.iter().all(|word| text.contains(word.as_str()))
+    }
+}
+
+/// What a larger picture is called.
+fn larger(upscaling: Upscaling) -> &'static str {
+    match upscaling.by {
+        Factor::Two => "Upscaled 2x",
+        Factor::Four => "Upscaled 4x",
     }
 }
 

@@ -38,6 +38,7 @@ impl Editor {
                 let steps = steps_of(&made.path);
                 let new = Arrival { parent: source, origin, picture: made.picture, steps, local, at, pyramid, thumbnail };
                 let revision = self.record(new, commands);
+                self.upscale_result(revision, commands);
                 let current = self.document.current().map(|r| r.id);
                 let Some(run) = &mut self.run else { return };
                 let first = run.made.is_empty();
@@ -57,6 +58,8 @@ impl Editor {
             Event::Model { .. } => {}
             // Nothing in the window asks for a conversion yet.
             Event::Converting { .. } | Event::Converted { .. } => {}
+            Event::Upscaling { id, progress } => self.upscaling(id, progress),
+            Event::Upscaled { id, result } => self.upscaled(id, result, commands),
             Event::Opened { name, at, result } => self.opened(name, at, result, commands),
             Event::Project(result) => self.found(result),
             Event::ProjectSaved { name, result } => {

@@ -23,11 +23,13 @@ pub struct Settings {
     pub model: ModelId,
     /// What computes.
     pub device: DeviceChoice,
+    /// Whether whatever the small model makes is made four times as large.
+    pub upscale_results: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { theme: ThemeChoice::default(), model: ModelId::Nano, device: DeviceChoice::default() }
+        Self { theme: ThemeChoice::default(), model: ModelId::Nano, device: DeviceChoice::default(), upscale_results: false }
     }
 }
 
@@ -51,7 +53,8 @@ mod tests {
 
     #[test]
     fn settings_survive_what_is_missing_and_what_is_not_known() {
-        let kept = Settings { theme: ThemeChoice::Dark, model: ModelId::Folder("m".into()), device: DeviceChoice::Cuda };
+        let kept =
+            Settings { theme: ThemeChoice::Dark, model: ModelId::Folder("m".into()), device: DeviceChoice::Cuda, upscale_results: true };
         assert_eq!(Settings::from_json(&kept.to_json()), kept);
         assert_eq!(Settings::from_json(r#"{"theme":"light","future":1}"#).theme, ThemeChoice::Light);
         assert_eq!(Settings::from_json("{broken"), Settings::default());

@@ -5,6 +5,7 @@ mod blend;
 mod codec;
 mod compare;
 mod context;
+mod enlarge;
 mod light;
 mod mask;
 mod picture;
@@ -19,6 +20,7 @@ pub use blend::{Blend, blend};
 pub use codec::{ENDINGS, Format, decode, encode, open, save};
 pub use compare::{Difference, compare, heat_map, psnr};
 pub use context::{ContextBox, back_to_full, crop_to_model, mask_to_model};
+pub use enlarge::{AROUND, Enlarged, MOST_ENLARGED_PIXELS, PAINTED, Window};
 pub use mask::{Brush, Mask, Mode, Patch, TILE as MASK_TILE, Tile as MaskTile};
 pub use picture::{Picture, Pixels};
 pub use preserve::{Preserved, preserve};
@@ -54,6 +56,12 @@ pub enum Error {
     UnknownEnding(String),
     #[error("{count} values do not make {width} x {height} pixels")]
     WrongCount { width: u32, height: u32, count: usize },
+    #[error(
+        "the picture would have {width} x {height} pixels, more than the {} million and {MAX_SIDE} a side that can be made; \
+         choose 2x or a smaller picture",
+        MOST_ENLARGED_PIXELS / 1_000_000
+    )]
+    EnlargedTooMuch { width: u64, height: u64 },
     #[error("the sizes differ: {} x {} and {} x {}", left[0], left[1], right[0], right[1])]
     SizesDiffer { left: [u32; 2], right: [u32; 2] },
 }

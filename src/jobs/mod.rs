@@ -1,8 +1,9 @@
 //! Everything that takes longer than a frame, on threads of its own.
 //!
-//! Seven lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
+//! Eight lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
 //! puts results into pictures, compares them and cuts them for the screen; *dialogs* waits for the system's file dialogs;
-//! *network* fetches models, *models* looks them up, checks and removes them, and *converting* makes them ready.
+//! *network* fetches models, *models* looks them up, checks and removes them, and *converting* makes them ready; *upscaling*
+//! makes pictures larger.
 //! [`Jobs`] is the window's end: [`Jobs::send`] never blocks, and [`Jobs::poll`] takes what has come up.
 //!
 //! Life of a job: `Submit` → `Started` → (`Progress` | `Blueprint` | `Preview`)* → `Finished` exactly once, also after a
@@ -19,10 +20,13 @@ mod message;
 mod network;
 mod pixels;
 mod storage;
+mod upscaling;
 pub mod worker;
 
 pub use compute::{Backend, EngineBackend, Failure};
-pub use message::{Adjusted, Command, Ending, Event, GetEnding, Job, JobId, Kept, KeptState, ModelFacts, Models, Place, Shape, Thumbnail};
+pub use message::{
+    Adjusted, Command, Ending, Event, GetEnding, Job, JobId, Kept, KeptState, Larger, ModelFacts, Models, Place, Shape, Thumbnail,
+};
 // The words of messages that the hub made up.
 pub use crate::hub::{
     BadFile, ENTRIES as CATALOGUE, Entry as CatalogueEntry, Installed, Licence, Offer, Plan, Progress as GetProgress, RemoteFile,
@@ -31,7 +35,7 @@ pub use crate::hub::{
 // The words of messages that the pipeline made up.
 pub use crate::pipeline::{
     BLOCK as PREVIEW_BLOCK, Blueprint, Component, ConvertProgress, ConvertRequest, Converted, DeviceChoice, DeviceFacts, Latents, Made,
-    Palette, Precision, Precisions, Preview, PreviewMap, Progress, Stage,
+    Palette, Precision, Precisions, Preview, PreviewMap, Progress, Stage, UpscaleProgress,
 };
 pub use network::FindSettings;
 pub use storage::SETTINGS_FILE;
@@ -104,6 +108,7 @@ impl Up {
 pub struct Jobs {
     compute: Sender<(Box<Job>, CancelToken)>,
     converting: Sender<(Box<ConvertRequest>, CancelToken)>,
+    upscaling: Sender<(upscaling::Wish, CancelToken)>,
     storage: Sender<Command>,
     pixels: Sender<Command>,
     dialogs: Sender<Command>,
@@ -141,6 +146,7 @@ impl Jobs {
         // Downwards nothing is bounded: the window must never wait, and a person sends few commands.
         let (compute, compute_out) = unbounded();
         let (converting, converting_out) = unbounded();
+        let (upscaling, upscaling_out) = unbounded();
         let (storage, storage_out) = unbounded();
         let (pixels, pixels_out) = unbounded();
         let (dialogs, dialogs_out) = unbounded();
@@ -151,6 +157,8 @@ impl Jobs {
         lane("compute").stack_size(8 << 20).spawn(move || compute::run(&compute_out, backend, &lane_up))?;
         let lane_up = up.clone();
         lane("converting").spawn(move || converting::run(&converting_out, &lane_up))?;
+        let lane_up = up.clone();
+        lane("upscaling").spawn(move || upscaling::run(&upscaling_out, &lane_up))?;
         let lane_up = up.clone();
         let keeping = lane("storage").spawn(move || storage::run(&storage_out, &lane_up))?;
         let lane_up = up.clone();
@@ -164,7 +172,22 @@ impl Jobs {
         lane("dialogs").spawn(move || dialogs::run(&dialogs_out, &lane_up))?;
         let (tokens, conversions) = (HashMap::new(), CancelToken::default());
         let keeping = Some(keeping);
-        Ok(Self { compute, converting, storage, pixels, dialogs, network, models, events, news, tokens, conversions, keeping, up })
+        Ok(Self {
+            compute,
+            converting,
+            upscaling,
+            storage,
+            pixels,
+            dialogs,
+            network,
+            models,
+            events,
+            news,
+            tokens,
+            conversions,
+            keeping,
+            up,
+        })
     }
 
     /// Hands a command to its lane.
@@ -176,7 +199,7 @@ impl Jobs {
                 self.tokens.insert(job.id, token.clone());
                 let _ = self.compute.send((job, token));
             }
-            Command::Cancel(id) => {
+            Command::Cancel(id) | Command::CancelUpscale(id) => {
                 if let Some(token) = self.tokens.get(&id) {
                     token.cancel();
                 }
@@ -188,6 +211,11 @@ impl Jobs {
             }
             Command::Convert(request) => {
                 let _ = self.converting.send((request, self.conversions.clone()));
+            }
+            Command::Upscale { id, picture, how } => {
+                let token = CancelToken::default();
+                self.tokens.insert(id, token.clone());
+                let _ = self.upscaling.send((upscaling::Wish { id, picture, how }, token));
             }
             Command::CancelConversion => std::mem::take(&mut self.conversions).cancel(),
             Command::ListDevices => {
@@ -225,7 +253,7 @@ impl Jobs {
     pub fn poll(&mut self, most: usize) -> Vec<Event> {
         let mut events: Vec<Event> = self.events.try_iter().take(most).collect();
         for event in &events {
-            if let Event::Finished { id, .. } = event {
+            if let Event::Finished { id, .. } | Event::Upscaled { id, .. } = event {
                 self.tokens.remove(id);
             }
         }

@@ -13,7 +13,8 @@ use std::time::Duration;
 /// "Pent", in the header of every project.
 pub(super) const APPLICATION_ID: u32 = 0x5065_6e74;
 /// One for every format there was, in order; the format is how many have been applied.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+pub(super) const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql"), include_str!("migrations/0003.sql")];
 /// The longest row; pieces of blobs are much shorter.
 const LONGEST_ROW: i32 = 64 << 20;
 /// How long another program's reading or writing is waited for.

@@ -43,7 +43,12 @@ impl<'a> Ready<'a> {
         if steps.as_ref().is_some_and(|(_, bytes)| bytes.len() as u64 > MOST_STEP_BYTES) {
             return Err(refused("more than a gigabyte of steps".to_owned()));
         }
-        let recipe = revision.recipe().map(|r| write_recipe(r).ok_or_else(|| refused("a recipe with numbers that are none".to_owned())));
+        let recipe = match &revision.origin {
+            Origin::Opened { .. } | Origin::Pasted => None,
+            Origin::Made { recipe, .. } => Some(write_recipe(recipe)),
+            Origin::Upscaled { upscaling, .. } => Some(serde_json::to_string(upscaling).ok()),
+        };
+        let recipe = recipe.map(|r| r.ok_or_else(|| refused("a recipe with numbers that are none".to_owned())));
         let picture = revision.picture.here().ok_or_else(|| refused("a picture whose pixels are not here".to_owned()))?;
         let (png, thumbnail) = (png(picture)?, thumbnail.map(png).transpose()?);
         Ok(Self { revision, recipe: recipe.transpose()?, png, steps, thumbnail, local })
@@ -53,13 +58,15 @@ impl<'a> Ready<'a> {
         let revision = self.revision;
         let picture = blobs::put(transaction, &self.png)?;
         let steps = self.steps.as_ref().map(|(_, bytes)| blobs::put(transaction, bytes)).transpose()?;
+        let finite = |seconds: f64| if seconds.is_finite() { seconds } else { 0.0 };
         let (origin, file_name, tokens, seconds) = match &revision.origin {
             Origin::Opened { name } => ("opened", Some(name), None, None),
             Origin::Pasted => ("pasted", None, None, None),
             Origin::Made { tokens, seconds, .. } => {
                 let tokens: Vec<u8> = tokens.iter().flat_map(|t| t.to_le_bytes()).collect();
-                ("made", None, Some(tokens), Some(if seconds.is_finite() { *seconds } else { 0.0 }))
+                ("made", None, Some(tokens), Some(finite(*seconds)))
             }
+            Origin::Upscaled { seconds, .. } => ("upscaled", None, None, Some(finite(*seconds))),
         };
         let shape = revision.steps.as_ref();
         transaction
@@ -196,6 +203,12 @@ fn from_row(row: &Row<'_>, path: &Path) -> rusqlite::Result<Result<Found>> {
                 tokens: tokens.iter().map(|t| u32::from_le_bytes(*t)).collect(),
                 seconds: row.get("seconds")?,
             }
+        }
+        "upscaled" => {
+            let Ok(upscaling) = serde_json::from_str(&row.get::<_, String>("recipe")?) else {
+                return spoilt(format!("how revision {id} was made larger cannot be read"));
+            };
+            Origin::Upscaled { upscaling, seconds: row.get("seconds")? }
         }
         _ => return spoilt(format!("nobody knows where revision {id} came from")),
     };

@@ -6,6 +6,7 @@ mod history;
 mod models;
 mod plan;
 mod selection;
+mod upscale;
 
 use pentimento::document::{LocalEdit, Origin, RevisionId};
 use pentimento::editor::{Action, Again, Editor, Message, Mode, NoticeKind, Question, Settings};

@@ -1,8 +1,9 @@
 //! Files of formats that were released: `format-1.pentimento` was written by the first program that wrote projects.
 
 use crate::{PLENTY, edited, noise, small};
-use pentimento::document::{Document, RevisionId};
+use pentimento::document::{Document, Origin, RevisionId};
 use pentimento::project::{Project, State, View};
+use pentimento::recipe::{Factor, Upscaling};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -44,9 +45,12 @@ fn the_first_format_opens_and_stays_beside() {
         let at = document.record_at(edit.parent, edit.origin, edit.picture.here().unwrap().clone(), edit.made_at, edit.steps, edit.local);
         project.record(document.revision(at).unwrap(), None).unwrap();
     }
+    let origin = Origin::Upscaled { upscaling: Upscaling::new(Factor::Two), seconds: 1.25 };
+    let larger = document.record_at(Some(RevisionId(0)), origin, noise(80, 60, true, 8), 4, None, None);
+    project.record(document.revision(larger).unwrap(), None).unwrap();
     assert_whole(&project, &document);
     drop(project);
-    assert_eq!(fs::read(&path).unwrap()[60..64], [0, 0, 0, 2]);
+    assert_eq!(fs::read(&path).unwrap()[60..64], [0, 0, 0, 3]);
     assert_whole(&Project::open(&path).unwrap(), &document);
     let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();

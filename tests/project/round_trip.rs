@@ -4,7 +4,7 @@ use crate::{PLENTY, assert_sentence, edited, made, mask, noise, small, steps};
 use pentimento::document::{Document, LocalEdit, Origin, Placing, Revision, RevisionId};
 use pentimento::imaging::{Blend, ContextBox, Mask, Mode, Rect};
 use pentimento::project::{Error, Project, State, View};
-use pentimento::recipe::{ModelId, Recipe, Sampling, Size};
+use pentimento::recipe::{Factor, ModelId, Recipe, Sampling, Size, Upscaling};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -176,6 +176,8 @@ fn origin() -> impl Strategy<Value = Origin> {
     prop_oneof![
         ".{0,20}".prop_map(|name| Origin::Opened { name }),
         Just(Origin::Pasted),
+        (prop::sample::select(&Factor::ALL), 0.0..1e6)
+            .prop_map(|(by, seconds)| Origin::Upscaled { upscaling: Upscaling::new(by), seconds }),
         (recipe, prop::collection::vec(any::<u32>(), 0..5), 0.0..1e6).prop_map(|(recipe, tokens, seconds)| Origin::Made {
             recipe: Box::new(recipe),
             tokens: tokens.into(),

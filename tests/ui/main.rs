@@ -6,6 +6,7 @@ mod editing;
 mod models;
 #[path = "../editor/plan.rs"]
 mod plan;
+mod upscale;
 
 use eframe::egui::accesskit::{Action as AccessAction, Role};
 use eframe::egui::{self, Key, Modifiers, Theme};
