@@ -47,11 +47,13 @@ impl Editor {
         let Some(of) = self.document.current().map(|r| r.id) else { return };
         let how = Upscaling::new(by);
         let is_it = |origin: &Origin| matches!(origin, Origin::Upscaled { upscaling, .. } if *upscaling == how);
-        if let Some(there) = self.document.children(Some(of)).find(|r| is_it(&r.origin)).map(|r| r.id) {
-            self.document.go(there);
-            return;
+        let there = self.document.children(Some(of)).find(|r| is_it(&r.origin)).map(|r| r.id);
+        match there {
+            Some(there) => {
+                self.document.go(there);
+            }
+            None => self.begin_upscale(of, how, commands),
         }
-        self.begin_upscale(of, how, commands);
     }
 
     /// Makes a result of the small model larger, where that is wished.

@@ -207,25 +207,31 @@ mod tests {
 
     #[test]
     fn seen_from_farther_away_it_is_the_source() {
+        const SIDE: usize = 128;
         let upscaler = Upscaler::open(UpscalerId::AnimeVideo).unwrap();
-        let picture = scene(48, 40, false);
-        let plane = 48 * 40;
-        // The root of the mean square of what differs, in levels of 8 bits.
-        let off = |value: &dyn Fn(usize, usize, usize) -> f32| {
-            let rgba = picture.to_rgba8();
-            let square = |i: usize| -> f32 {
-                let (c, at) = (i / plane, i % plane);
-                let mean = (0..16).map(|k| value(c, 4 * (at / 48) + k / 4, 4 * (at % 48) + k % 4)).sum::<f32>() / 16.0;
-                (mean - f32::from(rgba[4 * at + c])).powi(2)
+        let picture = crate::imaging::decode(include_bytes!("../../assets/examples/fox.png")).unwrap();
+        let rgba = picture.to_rgba8();
+        // The root of the mean square of what differs in the means of squares of so many pixels of the source, in levels.
+        let off = |square: usize, value: &dyn Fn(usize, usize, usize) -> f32| {
+            let (across, count) = (SIDE / square, 3 * (SIDE / square).pow(2));
+            let mean = |side: usize, of: &dyn Fn(usize, usize) -> f32| {
+                (0..side * side).map(|k| of(k / side, k % side)).sum::<f32>() / (side * side) as f32
             };
-            ((0..3 * plane).map(square).sum::<f32>() / (3 * plane) as f32).sqrt()
+            let difference = |i: usize| {
+                let (c, top, left) = (i % 3, i / 3 / across * square, i / 3 % across * square);
+                let source = mean(square, &|y, x| f32::from(rgba[4 * ((top + y) * SIDE + left + x) + c]));
+                (mean(4 * square, &|y, x| value(c, 4 * top + y, 4 * left + x)) - source).powi(2)
+            };
+            ((0..count).map(difference).sum::<f32>() / count as f32).sqrt()
         };
         let plain = upscaler.plain(&picture).unwrap();
-        let before = off(&|c, y, x| (plain[(c * 160 + y) * 192 + x] * 255.0).clamp(0.0, 255.0));
         let made = upscaled(&upscaler, &picture, Factor::Four).to_rgba8();
-        let after = off(&|c, y, x| f32::from(made[4 * (y * 192 + x) + c]));
-        assert!(after < 0.6 * before, "{after} levels instead of {before}");
-        println!("off by {before:.2} levels before back-projection, {after:.2} behind it");
+        for (square, share) in [(1, 0.6), (4, 0.25), (8, 0.15)] {
+            let before = off(square, &|c, y, x| (plain[(c * 4 * SIDE + y) * 4 * SIDE + x] * 255.0).clamp(0.0, 255.0));
+            let after = off(square, &|c, y, x| f32::from(made[4 * (y * 4 * SIDE + x) + c]));
+            println!("squares of {square}: off by {before:.2} levels before back-projection, {after:.2} behind it");
+            assert!(after < share * before, "{after} levels instead of {before} over squares of {square}");
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn main() -> anyhow::Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     let upscaler = Upscaler::open(UpscalerId::AnimeVideo)?;
     for side in sides {
-        let rgb: Vec<u8> = (0..3 * side * side).map(|i| (i * 7919 % 251) as u8).collect();
+        let rgb: Vec<u8> = (0..3 * u64::from(side).pow(2)).map(|i| (i * 7919 % 251) as u8).collect();
         let picture = Picture::from_rgb8(side, side, &rgb)?;
         for by in Factor::ALL {
             let mut all = Vec::new();

@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use std::ops::ControlFlow;
 
 const SIZE: (usize, usize) = (144, 112);
-/// The sum of 18 layers in f32 instead of f64, with values of up to some thirty on the way: measured 3e-6.
-const EXACT: f32 = 2e-5;
+/// The sum of 18 layers in f32 instead of f64, with values of up to some thirty on the way: measured 5.4e-7.
+const EXACT: f32 = 4e-6;
 /// The runner computes in 16 bits: measured, it is off by 0.10 levels of 255 in the mean and 2 at most.
 const RUNNER: (f32, f32) = (0.15, 2.0);
 
