@@ -17,7 +17,7 @@ fn a_project_is_as_it_was_left() {
     drop(project);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "one file at rest");
     let header = std::fs::read(&path).unwrap();
-    assert_eq!((&header[16..18], &header[60..64], &header[68..72]), (&[0x40, 0][..], &[0, 0, 0, 2][..], &b"Pent"[..]));
+    assert_eq!((&header[16..18], &header[60..64], &header[68..72]), (&[0x40, 0][..], &[0, 0, 0, 3][..], &b"Pent"[..]));
     for project in [Project::open(&path).unwrap(), Project::open_read_only(&path).unwrap()] {
         assert_eq!(project.document(PLENTY).unwrap(), document);
         assert_eq!(project.thumbnails().unwrap(), BTreeMap::from([(RevisionId(1), noise(4, 3, false, 9))]));
