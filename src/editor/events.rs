@@ -91,6 +91,7 @@ impl Editor {
                 }
                 self.change = Some((of, change));
             }
+            Event::Drawn { number, mask, dirty, whole } => self.drawn(number, mask, dirty, whole.map(|w| *w), commands),
             Event::MaskShaped { mask } => {
                 self.selection.is_busy = false;
                 self.take_mask(mask, commands);

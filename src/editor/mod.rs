@@ -6,6 +6,7 @@
 
 mod action;
 mod compare;
+mod drawing;
 mod events;
 mod files;
 mod history;
@@ -193,6 +194,10 @@ pub struct Editor {
     prompts: Vec<String>,
     recalled: Option<usize>,
     next_job: u64,
+    /// Numbers of strokes.
+    strokes: u64,
+    /// What waits for a stroke to be whole.
+    later: Vec<Message>,
     next_notice: u64,
     dice: u64,
     /// Pictures in the order of their last use.
@@ -257,6 +262,8 @@ impl Editor {
             prompts: Vec::new(),
             recalled: None,
             next_job: 1,
+            strokes: 0,
+            later: Vec::new(),
             next_notice: 1,
             dice,
             used: VecDeque::new(),
@@ -273,10 +280,7 @@ impl Editor {
     pub fn update(&mut self, message: Message) -> Vec<Command> {
         let mut commands = Vec::new();
         let before = self.document.current().map(|r| r.id);
-        match message {
-            Message::Action(action) => self.act(action, &mut commands),
-            Message::Event(event) => self.hear(event, &mut commands),
-        }
+        self.take_in(message, &mut commands);
         if before != self.document.current().map(|r| r.id) || self.run_on_canvas().is_some() {
             self.scrubbed = None;
             self.compare = None;
@@ -291,6 +295,15 @@ impl Editor {
         self.find_change(&mut commands);
         self.ask_differences(&mut commands);
         commands
+    }
+
+    /// Takes a message in, or keeps it until the stroke before it is whole.
+    fn take_in(&mut self, message: Message, commands: &mut Vec<Command>) {
+        match self.behind_stroke(message, commands) {
+            Some(Message::Action(action)) => self.act(action, commands),
+            Some(Message::Event(event)) => self.hear(event, commands),
+            None => {}
+        }
     }
 
     fn act(&mut self, action: Action, commands: &mut Vec<Command>) {

@@ -1,8 +1,9 @@
 //! The selection, its tools, and the short memory for taking strokes and sliders back.
 
+use super::drawing::Drawing;
 use super::{Draft, Editor, NoticeKind};
 use crate::document::Placing;
-use crate::imaging::{Brush, Mask, Mode as Pen, Patch, Rect};
+use crate::imaging::{Mask, Patch, Rect};
 use crate::jobs::{Command, Shape};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,14 +79,6 @@ pub(super) enum Slider {
     Preserve,
 }
 
-/// What is being drawn.
-#[derive(Clone, Debug)]
-enum Drawing {
-    Stroke { before: Mask, last: [f32; 2], pen: Pen },
-    Rectangle { from: [f64; 2], to: [f64; 2], how: Combine },
-    Lasso { points: Vec<[f32; 2]>, how: Combine },
-}
-
 /// The selection and its tools.
 #[derive(Debug)]
 pub struct Selection {
@@ -102,7 +95,7 @@ pub struct Selection {
     mask: Option<Mask>,
     /// Around all that is selected; `None` where nothing is.
     bounds: Option<Rect>,
-    drawing: Option<Drawing>,
+    pub(super) drawing: Option<Drawing>,
     undo: Vec<Change>,
     redo: Vec<Change>,
 }
@@ -156,7 +149,39 @@ impl Selection {
 
     /// Whether the pointer is drawing.
     pub fn is_drawing(&self) -> bool {
-        self.drawing.is_some()
+        self.drawing.as_ref().is_some_and(|d| !matches!(d, Drawing::Stroke(stroke) if stroke.is_ended()))
+    }
+
+    /// Whether all that was drawn is there.
+    pub fn is_whole(&self) -> bool {
+        self.drawing.is_none()
+    }
+
+    /// Around all that is selected; `None` where nothing is.
+    pub(super) fn bounds(&self) -> Option<Rect> {
+        self.bounds
+    }
+
+    /// The mask that is to be drawn upon: strokes on one of another size cannot be taken back any more.
+    pub(super) fn fit(&mut self, mask: &Mask) {
+        if self.mask.as_ref().is_none_or(|m| m.size() != mask.size()) {
+            self.undo.retain(|c| !matches!(c, Change::Mask(_)));
+            self.redo.clear();
+            self.bounds = None;
+        }
+    }
+
+    pub(super) fn show(&mut self, mask: Mask) {
+        self.mask = Some(mask);
+    }
+
+    /// A mask and what is known to be around all of it.
+    pub(super) fn put(&mut self, mask: Mask, bounds: Option<Rect>) {
+        (self.mask, self.bounds) = (Some(mask), bounds);
+    }
+
+    pub(super) fn remember_mask(&mut self, back: Patch) {
+        self.remember(Change::Mask(back));
     }
 
     fn set(&mut self, mask: Mask) {
@@ -225,14 +250,10 @@ impl Editor {
             Select::HardnessBy(by) => self.select(Select::Hardness(self.selection.hardness + by), commands),
             Select::Size(_) | Select::Hardness(_) => {}
             Select::Amount(amount) => self.selection.amount = amount.clamp(1, 500),
-            Select::Press(at, how) => self.press(at, how),
-            Select::Drag(places) => self.drag(&places),
+            Select::Press(at, how) => self.press(at, how, commands),
+            Select::Drag(places) => self.drag(&places, commands),
             Select::Release => self.release(commands),
-            Select::Abort => {
-                if let Some(Drawing::Stroke { before, .. }) = self.selection.drawing.take() {
-                    self.selection.set(before);
-                }
-            }
+            Select::Abort => self.abort_drawing(),
             Select::All => self.with_new_mask(commands, |mask| mask.fill(255)),
             Select::Nothing => {
                 if self.selected().is_some() {
@@ -264,7 +285,7 @@ impl Editor {
     }
 
     /// The mask for the picture on the canvas; an empty one where there is none of its size.
-    fn current_mask(&self) -> Option<Mask> {
+    pub(super) fn current_mask(&self) -> Option<Mask> {
         let picture = &self.document.current()?.picture;
         let size = picture.size();
         self.selection.mask.clone().filter(|m| m.size() == size).or_else(|| Mask::new(size[0], size[1]).ok())
@@ -282,88 +303,6 @@ impl Editor {
     pub(super) fn take_mask(&mut self, mask: Mask, commands: &mut Vec<Command>) {
         let Some(old) = self.current_mask().filter(|old| old.size() == mask.size()) else { return };
         self.selection.mask = Some(old);
-        self.selection.replace(mask);
-        commands.push(Command::SaveState(self.state()));
-    }
-
-    fn press(&mut self, at: [f64; 2], how: Combine) {
-        let Some(mask) = self.current_mask().filter(|_| !self.selection.is_busy && self.run_on_canvas().is_none()) else { return };
-        let point = at.map(|v| v as f32);
-        let selection = &mut self.selection;
-        if selection.mask.as_ref().is_none_or(|m| m.size() != mask.size()) {
-            selection.undo.retain(|c| !matches!(c, Change::Mask(_)));
-            selection.redo.clear();
-            selection.bounds = None;
-        }
-        selection.drawing = match selection.tool {
-            Tool::Hand => return,
-            Tool::Brush | Tool::Eraser => {
-                let erases = (selection.tool == Tool::Eraser) != (how == Combine::TakeAway);
-                let pen = if erases { Pen::Erase } else { Pen::Add };
-                Some(Drawing::Stroke { before: mask.clone(), last: point, pen })
-            }
-            Tool::Rectangle => Some(Drawing::Rectangle { from: at, to: at, how }),
-            Tool::Lasso => Some(Drawing::Lasso { points: vec![point], how }),
-        };
-        selection.mask = Some(mask);
-        self.drag(&[at]);
-    }
-
-    /// The pointer is somewhere else: where it came by since the last frame, and where it is.
-    fn drag(&mut self, places: &[[f64; 2]]) {
-        let (diameter, hardness) = (self.brush_diameter(), self.selection.hardness);
-        let points = places.iter().map(|at| at.map(|v| v as f32));
-        match (&mut self.selection.drawing, &mut self.selection.mask) {
-            (Some(Drawing::Stroke { last, pen, .. }), Some(mask)) => {
-                let mut way = vec![*last];
-                for (i, point) in points.enumerate() {
-                    // A mouse may tell of a thousand places a second, which a wide brush does not show.
-                    let from = way[way.len() - 1];
-                    if i + 1 == places.len() || (point[0] - from[0]).hypot(point[1] - from[1]) >= diameter / 16.0 {
-                        way.push(point);
-                    }
-                }
-                let dirty = mask.stroke_along(&way, Brush { diameter, hardness, mode: *pen });
-                *last = way[way.len() - 1];
-                if *pen == Pen::Add && !dirty.is_empty() {
-                    // Exact again when the stroke ends.
-                    self.selection.bounds = Some(self.selection.bounds.unwrap_or_default().union(dirty));
-                }
-            }
-            (Some(Drawing::Rectangle { to, .. }), _) => *to = places.last().copied().unwrap_or(*to),
-            (Some(Drawing::Lasso { points: outline, .. }), _) => {
-                points.for_each(|point| {
-                    if outline.last() != Some(&point) {
-                        outline.push(point);
-                    }
-                });
-            }
-            _ => {}
-        }
-    }
-
-    fn release(&mut self, commands: &mut Vec<Command>) {
-        let (Some(drawing), Some(mut mask)) = (self.selection.drawing.take(), self.selection.mask.clone()) else { return };
-        let begin = |mask: &mut Mask, how: Combine| {
-            if how == Combine::Replace {
-                mask.fill(0);
-            }
-            if how == Combine::TakeAway { Pen::Erase } else { Pen::Add }
-        };
-        match drawing {
-            Drawing::Stroke { before, .. } => self.selection.mask = Some(before),
-            Drawing::Rectangle { from, to, how } => {
-                let pen = begin(&mut mask, how);
-                // A click alone selects nothing.
-                if from.iter().zip(to).any(|(a, b)| (a - b).abs() >= 1.0) {
-                    mask.rectangle(rect_between(from, to, mask.size()), pen);
-                }
-            }
-            Drawing::Lasso { points, how } => {
-                let pen = begin(&mut mask, how);
-                mask.lasso(&points, pen);
-            }
-        }
         self.selection.replace(mask);
         commands.push(Command::SaveState(self.state()));
     }
@@ -481,11 +420,4 @@ impl Editor {
             self.selection.set(mask);
         }
     }
-}
-
-/// The pixels that a rectangle drawn from one point to another touches.
-fn rect_between(from: [f64; 2], to: [f64; 2], size: [u32; 2]) -> Rect {
-    let low = |i: usize| from[i].min(to[i]).floor().clamp(0.0, f64::from(size[i])) as u32;
-    let high = |i: usize| from[i].max(to[i]).ceil().clamp(0.0, f64::from(size[i])) as u32;
-    Rect::between(low(0), low(1), high(0), high(1))
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::document::{Document, LocalEdit, Placing, Revision, RevisionId};
 use crate::hub;
-use crate::imaging::{ContextBox, Difference, Format, Mask, Picture, Pyramid};
+use crate::imaging::{Brush, ContextBox, Difference, Format, Mask, Mode, Patch, Picture, Pyramid, Rect};
 use crate::recipe::{ModelId, Recipe, Upscaling};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -94,6 +94,8 @@ pub enum Command {
         source: Picture,
         local: Arc<LocalEdit>,
     },
+    /// Draw on a selection. Answered by `Drawn`.
+    Draw(Box<Draw>),
     /// Change all of a selection. Answered by `MaskShaped`.
     ShapeMask {
         mask: Mask,
@@ -294,6 +296,13 @@ pub enum Event {
         of: RevisionId,
         change: Mask,
     },
+    /// The selection drawn upon, where it may have changed, and all of the drawing where this was its end.
+    Drawn {
+        number: u64,
+        mask: Mask,
+        dirty: Rect,
+        whole: Option<Box<WholeDrawing>>,
+    },
     MaskShaped {
         mask: Mask,
     },
@@ -410,6 +419,46 @@ pub struct KeptState {
     pub view: Option<(f64, [f64; 2])>,
     /// The selection, where there is one.
     pub mask: Option<Mask>,
+}
+
+/// A part of what a hand draws on a selection, or all of it.
+#[derive(Clone, Debug)]
+pub struct Draw {
+    /// Of the whole drawing.
+    pub number: u64,
+    pub mask: Mask,
+    pub form: Form,
+    /// Where the drawing ends with this: the selection before its first part.
+    pub before: Option<Mask>,
+}
+
+/// What is drawn, in pixels of the picture.
+#[derive(Clone, Debug)]
+pub enum Form {
+    Stroke {
+        way: Vec<[f32; 2]>,
+        brush: Brush,
+    },
+    /// `clears`: in the place of all that was there.
+    Rectangle {
+        rect: Rect,
+        mode: Mode,
+        clears: bool,
+    },
+    Lasso {
+        points: Vec<[f32; 2]>,
+        mode: Mode,
+        clears: bool,
+    },
+}
+
+/// What a drawing came to.
+#[derive(Clone, Debug, Default)]
+pub struct WholeDrawing {
+    /// What takes it back; `None` where it changed nothing.
+    pub back: Option<Patch>,
+    /// Around all that is selected now; `None` where nothing is.
+    pub bounds: Option<Rect>,
 }
 
 /// What is done to all of a selection, by pixels.

@@ -1,9 +1,9 @@
 //! Everything that takes longer than a frame, on threads of its own.
 //!
-//! Eight lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
-//! puts results into pictures, compares them and cuts them for the screen; *dialogs* waits for the system's file dialogs;
-//! *network* fetches models, *models* looks them up, checks and removes them, and *converting* makes them ready; *upscaling*
-//! makes pictures larger.
+//! Nine lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
+//! puts results into pictures, compares them and cuts them for the screen; *drawing* draws on selections; *dialogs* waits for
+//! the system's file dialogs; *network* fetches models, *models* looks them up, checks and removes them, and *converting*
+//! makes them ready; *upscaling* makes pictures larger.
 //! [`Jobs`] is the window's end: [`Jobs::send`] never blocks, and [`Jobs::poll`] takes what has come up.
 //!
 //! Life of a job: `Submit` → `Started` → (`Progress` | `Blueprint` | `Preview`)* → `Finished` exactly once, also after a
@@ -15,6 +15,7 @@
 mod compute;
 mod converting;
 mod dialogs;
+mod drawing;
 mod keeping;
 mod message;
 mod network;
@@ -25,7 +26,8 @@ pub mod worker;
 
 pub use compute::{Backend, EngineBackend, Failure};
 pub use message::{
-    Adjusted, Command, Ending, Event, GetEnding, Job, JobId, Kept, KeptState, Larger, ModelFacts, Models, Place, Shape, Thumbnail,
+    Adjusted, Command, Draw, Ending, Event, Form, GetEnding, Job, JobId, Kept, KeptState, Larger, ModelFacts, Models, Place, Shape,
+    Thumbnail, WholeDrawing,
 };
 // The words of messages that the hub made up.
 pub use crate::hub::{
@@ -111,6 +113,7 @@ pub struct Jobs {
     upscaling: Sender<(upscaling::Wish, CancelToken)>,
     storage: Sender<Command>,
     pixels: Sender<Command>,
+    drawing: Sender<Command>,
     dialogs: Sender<Command>,
     network: Sender<Command>,
     models: Sender<Command>,
@@ -149,6 +152,7 @@ impl Jobs {
         let (upscaling, upscaling_out) = unbounded();
         let (storage, storage_out) = unbounded();
         let (pixels, pixels_out) = unbounded();
+        let (drawing, drawing_out) = unbounded();
         let (dialogs, dialogs_out) = unbounded();
         let (network, network_out) = unbounded();
         let (models, models_out) = unbounded();
@@ -164,6 +168,8 @@ impl Jobs {
         let lane_up = up.clone();
         lane("pixels").spawn(move || pixels::run(&pixels_out, &lane_up))?;
         let lane_up = up.clone();
+        lane("drawing").spawn(move || drawing::run(&drawing_out, &lane_up))?;
+        let lane_up = up.clone();
         let find = settings.clone();
         lane("network").spawn(move || network::fetch(&network_out, &lane_up, &find))?;
         let lane_up = up.clone();
@@ -178,6 +184,7 @@ impl Jobs {
             upscaling,
             storage,
             pixels,
+            drawing,
             dialogs,
             network,
             models,
@@ -225,6 +232,9 @@ impl Jobs {
                 if let Err(error) = asking {
                     tracing::warn!("devices cannot be listed: {error}");
                 }
+            }
+            Command::Draw(_) => {
+                let _ = self.drawing.send(command);
             }
             Command::AskOpen | Command::AskSave { .. } | Command::AskFolder | Command::AskOpenMask | Command::AskSaveMask => {
                 let _ = self.dialogs.send(command);

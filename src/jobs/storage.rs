@@ -93,6 +93,7 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
         | Command::HeatMap { .. }
         | Command::FindChange { .. }
         | Command::ShapeMask { .. }
+        | Command::Draw(_)
         | Command::Prepare { .. }
         | Command::ListModels
         | Command::LookUpModel(_)

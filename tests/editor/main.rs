@@ -67,11 +67,28 @@ fn editor() -> Editor {
 }
 
 fn act(editor: &mut Editor, action: Action) -> Vec<Command> {
-    but_for_keeping(editor.update(Message::Action(action)))
+    let commands = editor.update(Message::Action(action));
+    but_for_keeping(drawn(editor, commands))
 }
 
 fn event(editor: &mut Editor, event: Event) -> Vec<Command> {
-    but_for_keeping(editor.update(Message::Event(event)))
+    let commands = editor.update(Message::Event(event));
+    but_for_keeping(drawn(editor, commands))
+}
+
+/// Draws what a lane would draw.
+fn drawn(editor: &mut Editor, commands: Vec<Command>) -> Vec<Command> {
+    let mut left = Vec::new();
+    for command in commands {
+        match command {
+            Command::Draw(draw) => {
+                let more = editor.update(Message::Event(draw.done()));
+                left.extend(drawn(editor, more));
+            }
+            other => left.push(other),
+        }
+    }
+    left
 }
 
 /// What is kept has a test of its own.

@@ -10,7 +10,8 @@ fn draw(e: &mut Editor, tool: Tool, points: &[[f64; 2]], how: Combine) -> Vec<Co
     act(e, Action::Select(Select::Tool(tool)));
     act(e, Action::Select(Select::Press(points[0], how)));
     act(e, Action::Select(Select::Drag(points[1..].to_vec())));
-    e.update(Message::Action(Action::Select(Select::Release)))
+    let commands = e.update(Message::Action(Action::Select(Select::Release)));
+    drawn(e, commands)
 }
 
 fn count(e: &Editor) -> u64 {
@@ -46,6 +47,72 @@ fn strokes_make_a_selection_and_are_taken_back_one_by_one() {
     act(&mut e, Action::Go(b));
     act(&mut e, Action::Undo);
     assert_eq!((current(&e), count(&e)), (b, one), "strokes of before are no longer taken back");
+}
+
+#[test]
+fn a_lane_that_is_behind_draws_the_same_and_what_comes_behind_a_stroke_waits_for_it() {
+    let way: Vec<[f64; 2]> = (0..40).map(|i| [100.0 + 10.0 * f64::from(i), 200.0 + 60.0 * f64::from(i).sin()]).collect();
+    let new = || {
+        let mut e = editor();
+        event(&mut e, opened("a.png", picture(600, 400, 5)));
+        act(&mut e, Action::Select(Select::Tool(Tool::Brush)));
+        act(&mut e, Action::Select(Select::Size(30.0)));
+        e
+    };
+    let mut at_once = new();
+    draw(&mut at_once, Tool::Brush, &way, Combine::Replace);
+    // The lane answers now and then; the hand does not wait for it.
+    let mut e = new();
+    let (mut lane, mut asked) = (Vec::new(), 0);
+    let mut send = |e: &mut Editor, action: Action, lane: &mut Vec<Box<pentimento::jobs::Draw>>| {
+        for command in e.update(Message::Action(action)) {
+            if let Command::Draw(draw) = command {
+                asked += 1;
+                lane.push(draw);
+            }
+        }
+        assert!(lane.len() < 2, "one part at a time");
+    };
+    send(&mut e, Action::Select(Select::Press(way[0], Combine::Replace)), &mut lane);
+    for (i, place) in way.iter().enumerate().skip(1) {
+        send(&mut e, Action::Select(Select::Drag(vec![*place])), &mut lane);
+        if i % 7 == 0 {
+            let answer = e.update(Message::Event(lane.remove(0).done()));
+            lane.extend(answer.into_iter().filter_map(|c| if let Command::Draw(draw) = c { Some(draw) } else { None }));
+        }
+    }
+    send(&mut e, Action::Select(Select::Release), &mut lane);
+    assert!(!e.selection.is_drawing() && count(&e) < count(&at_once), "the hand is off, the lane is behind");
+    send(&mut e, Action::Undo, &mut lane);
+    send(&mut e, Action::Redo, &mut lane);
+    send(&mut e, Action::SetSteps(3), &mut lane);
+    assert!(e.draft.steps != 3 && !e.can_take_back(), "they wait");
+    let last = lane.remove(0);
+    event(&mut e, last.clone().done());
+    assert!(asked < 12, "{asked} parts of 40");
+    assert_eq!(e.draft.steps, 3);
+    assert!(same(&e, &at_once));
+    assert_eq!(e.selected_bounds(), at_once.selected_bounds());
+    // What a lane says of a stroke that is over changes nothing.
+    act(&mut e, Action::Select(Select::Nothing));
+    event(&mut e, last.done());
+    assert!(e.selected().is_none());
+    // A picture that is opened meanwhile comes behind the stroke too.
+    let mut e = new();
+    let commands = e.update(Message::Action(Action::Select(Select::Press([50.0, 50.0], Combine::Replace))));
+    let before = current(&e);
+    e.update(Message::Event(opened("b.png", picture(300, 200, 9))));
+    assert_eq!(current(&e), before);
+    drawn(&mut e, commands);
+    assert_ne!(current(&e), before);
+    act(&mut e, Action::Go(before));
+    assert!(count(&e) > 500, "the stroke is kept");
+}
+
+/// Whether both have selected the same, to the last bit.
+fn same(a: &Editor, b: &Editor) -> bool {
+    let all = |e: &Editor| e.selection.mask().map(|m| m.read(m.whole()));
+    all(a) == all(b)
 }
 
 #[test]

@@ -46,6 +46,7 @@ fn open_edit_and_compare(session: &mut Session, path: &Path, fixture: &Fixture) 
     session.act(Action::Select(Select::Press([w * 0.1, h * 0.2], Combine::Replace)));
     session.act(Action::Select(Select::Drag(vec![[(w * 0.5).max(w * 0.1 + 1.0), (h * 0.6).max(h * 0.2 + 1.0)]])));
     session.act(Action::Select(Select::Release));
+    session.until("it is drawn", |e| e.selection.is_whole());
     assert!(session.editor.selected().is_some());
     session.edit("add a red ball");
     assert!(session.editor.proof().unwrap().has_selection);
@@ -83,6 +84,7 @@ fn a_hundred_megapixels_are_opened_edited_and_compared() {
     session.act(Action::Select(Select::Press([3000.0, 3000.0], Combine::Replace)));
     session.act(Action::Select(Select::Drag((0..40).map(|i| [3000.0 + 40.0 * f64::from(i), 3500.0]).collect())));
     session.act(Action::Select(Select::Release));
+    session.until("it is drawn", |e| e.selection.is_whole());
     session.edit("add a red ball");
     check_edit(&session, &picture);
     assert!(session.editor.proof().unwrap().found.pixels > 100_000);

@@ -58,8 +58,13 @@ impl Window {
 
     fn show(&mut self, ui: &mut egui::Ui) {
         for action in self.surface.show(ui, &self.editor) {
-            let commands = self.editor.update(Message::Action(action));
-            self.commands.extend(commands);
+            for command in self.editor.update(Message::Action(action)) {
+                match command {
+                    // As its lane would, one frame sooner.
+                    Command::Draw(draw) => self.hear(draw.done()),
+                    other => self.commands.push(other),
+                }
+            }
         }
     }
 }
