@@ -17,9 +17,6 @@ pub fn show(ui: &mut Ui, editor: &Editor, tree: &mut Tree, thumbnails: &mut Thum
     if edit::show(ui, editor, actions) {
         rule(ui);
     }
-    if upscale::show(ui, editor, actions) {
-        rule(ui);
-    }
     tree.show(ui, editor, thumbnails, actions);
 }
 
@@ -136,15 +133,8 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
         });
         ui.end_row();
 
-        if editor.model.id == ModelId::Nano {
-            let tip = "Whatever the built-in model makes is made four times as wide and high, by a network for illustrations.";
-            ui.label("Upscale results").on_hover_text(tip);
-            let mut on = editor.settings.upscale_results;
-            if ui.checkbox(&mut on, "4x").on_hover_text(tip).changed() {
-                actions.push(Action::UpscaleResults(on));
-            }
-            ui.end_row();
-        }
+        upscale::row(ui, editor, actions);
+        ui.end_row();
 
         if editor.mode() == Mode::Edit {
             let selected = editor.selected().is_some();
