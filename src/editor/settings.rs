@@ -3,6 +3,7 @@
 use crate::jobs::DeviceChoice;
 use crate::recipe::ModelId;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Dark or light.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,11 +26,19 @@ pub struct Settings {
     pub device: DeviceChoice,
     /// Whether whatever the small model makes is made four times as large.
     pub upscale_results: bool,
+    /// Folders with models that were not downloaded.
+    pub folders: Vec<PathBuf>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { theme: ThemeChoice::default(), model: ModelId::Nano, device: DeviceChoice::default(), upscale_results: false }
+        Self {
+            theme: ThemeChoice::default(),
+            model: ModelId::Nano,
+            device: DeviceChoice::default(),
+            upscale_results: false,
+            folders: Vec::new(),
+        }
     }
 }
 
@@ -53,8 +62,8 @@ mod tests {
 
     #[test]
     fn settings_survive_what_is_missing_and_what_is_not_known() {
-        let kept =
-            Settings { theme: ThemeChoice::Dark, model: ModelId::Folder("m".into()), device: DeviceChoice::Cuda, upscale_results: true };
+        let (model, folders) = (ModelId::Folder("m".into()), vec!["m".into()]);
+        let kept = Settings { theme: ThemeChoice::Dark, model, device: DeviceChoice::Cuda, upscale_results: true, folders };
         assert_eq!(Settings::from_json(&kept.to_json()), kept);
         assert_eq!(Settings::from_json(r#"{"theme":"light","future":1}"#).theme, ThemeChoice::Light);
         assert_eq!(Settings::from_json("{broken"), Settings::default());

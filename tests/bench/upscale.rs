@@ -2,7 +2,8 @@
 //!
 //!     cargo bench --profile dev --bench upscale -- --threads 2
 //!
-//! `s_per_output_mp` is wall time for a million pixels of the result, the median of the runs; `peak_bytes` is the most memory
+//! `s_per_output_mp` is wall time for a million pixels of the result, the median of the runs, and `cpu_s_per_output_mp`
+//! processor time over all threads; `peak_bytes` is the most memory
 //! that the process has had up to then.
 
 use clap::Parser;
@@ -25,6 +26,14 @@ struct Arguments {
     bench: bool,
 }
 
+/// Processor time of this process so far, in seconds.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
 fn main() -> anyhow::Result<()> {
     memory::tune_allocator();
     let Arguments { threads, runs, sides, .. } = Arguments::parse();
@@ -34,7 +43,7 @@ fn main() -> anyhow::Result<()> {
         let rgb: Vec<u8> = (0..3 * u64::from(side).pow(2)).map(|i| (i * 7919 % 251) as u8).collect();
         let picture = Picture::from_rgb8(side, side, &rgb)?;
         for by in Factor::ALL {
-            let mut all = Vec::new();
+            let (mut all, cpu) = (Vec::new(), cpu_seconds());
             for _ in 0..runs.max(1) {
                 if let Upscaled::Done { seconds, .. } =
                     upscaler.upscale(&picture, Upscaling::new(by), &mut |_| ControlFlow::Continue(()))?
@@ -42,12 +51,13 @@ fn main() -> anyhow::Result<()> {
                     all.push(seconds);
                 }
             }
+            let cpu = (cpu_seconds() - cpu) / all.len() as f64;
             all.sort_by(f64::total_cmp);
             let (seconds, megapixels) = (all[all.len() / 2], f64::from(side * by.number()).powi(2) / 1e6);
             println!(
                 "{}",
                 json!({"side": side, "by": by, "threads": threads, "median_s": seconds, "min_s": all[0],
-                       "s_per_output_mp": seconds / megapixels, "peak_bytes": memory::peak_bytes()})
+                       "s_per_output_mp": seconds / megapixels, "cpu_s_per_output_mp": cpu / megapixels, "peak_bytes": memory::peak_bytes()})
             );
         }
     }

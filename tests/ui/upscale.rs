@@ -18,7 +18,7 @@ fn a_picture_is_made_larger_by_a_button_and_stopped_by_another() {
     let [(id, Factor::Four)] = asked(&h)[..] else { panic!("{:?}", asked(&h)) };
     h.state_mut().hear(Event::Upscaling { id, progress: UpscaleProgress { done: 40, total: 100, seconds: 8.0 } });
     h.run_steps(2);
-    h.get_by_label("Upscaling 4x · 40 % · about 12 s left");
+    h.get_by_label("Upscaling: 40 % · about 12 s left");
     h.get_by_label("Stop upscaling").click();
     h.run_steps(2);
     assert!(h.state().commands.iter().any(|c| matches!(c, Command::CancelUpscale(stopped) if *stopped == id)));
@@ -35,7 +35,7 @@ fn a_picture_is_made_larger_by_a_button_and_stopped_by_another() {
     h.run_steps(2);
     h.get_by_label("Revision 2: Upscaled 2x");
     h.get_by_label("1280 × 1280 px, 8 bit");
-    h.get_by_label("4x").click();
+    h.get_by_label("Upscale results").click();
     h.run_steps(2);
     assert!(h.state().editor.settings.upscale_results);
 }
