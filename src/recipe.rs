@@ -157,3 +157,58 @@ impl Recipe {
         Self { seed: self.seed.wrapping_add(n), finish_seed: self.finish_seed.map(|s| s.wrapping_add(n)), ..self.clone() }
     }
 }
+
+/// How many times as large a picture is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "u32", try_from = "u32")]
+pub enum Factor {
+    Two,
+    Four,
+}
+
+impl Factor {
+    pub const ALL: [Self; 2] = [Self::Two, Self::Four];
+
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Two => 2,
+            Self::Four => 4,
+        }
+    }
+}
+
+impl From<Factor> for u32 {
+    fn from(factor: Factor) -> Self {
+        factor.number()
+    }
+}
+
+impl TryFrom<u32> for Factor {
+    type Error = String;
+
+    fn try_from(number: u32) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|f| f.number() == number).ok_or_else(|| format!("pictures are made 2 or 4 times as large, not {number}"))
+    }
+}
+
+/// Which network makes a picture larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum UpscalerId {
+    /// The one inside the program, from Real-ESRGAN.
+    #[serde(rename = "realesr-animevideov3")]
+    AnimeVideo,
+}
+
+/// Everything that a larger picture follows from, besides the picture itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Upscaling {
+    pub network: UpscalerId,
+    pub by: Factor,
+}
+
+impl Upscaling {
+    /// By the network inside the program.
+    pub fn new(by: Factor) -> Self {
+        Self { network: UpscalerId::AnimeVideo, by }
+    }
+}

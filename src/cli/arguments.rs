@@ -2,7 +2,7 @@
 
 use crate::document::USUAL_REACH;
 use crate::pipeline::{DeviceChoice, DtypeChoice, PlanChoice, Precision, Residency};
-use crate::recipe::{ModelId, NullAr, NullVae, Recipe, Sampling, Size};
+use crate::recipe::{Factor, ModelId, NullAr, NullVae, Recipe, Sampling, Size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -40,6 +40,8 @@ pub enum Command {
     Export(super::ExportArguments),
     /// Do the edits of a recipe on other photos, or make its picture again
     Replay(super::ReplayArguments),
+    /// Make a picture two or four times as large, by a small network for illustrations
+    Upscale(UpscaleArguments),
     /// Fetch models, and list, check and remove them
     Models {
         #[command(subcommand)]
@@ -89,6 +91,39 @@ pub enum Command {
     Convert(ConvertArguments),
     /// Print what fewer bits cost: the error of each stage of converted models, beside the original
     ComparePrecision(CompareArguments),
+}
+
+/// What `upscale` is told.
+#[derive(Args, Debug)]
+pub struct UpscaleArguments {
+    /// The picture: PNG, JPEG, WebP, TIFF, GIF or BMP
+    pub image: PathBuf,
+    /// How many times as wide and high
+    #[arg(long, value_enum)]
+    pub by: By,
+    /// Where the picture goes: a name ending in .png, .jpg or .webp
+    #[arg(long, short, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Progress and result as JSON lines on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum By {
+    #[value(name = "2")]
+    Two,
+    #[value(name = "4")]
+    Four,
+}
+
+impl From<By> for Factor {
+    fn from(by: By) -> Self {
+        match by {
+            By::Two => Self::Two,
+            By::Four => Self::Four,
+        }
+    }
 }
 
 /// What `convert` is told.

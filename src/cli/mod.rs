@@ -10,6 +10,7 @@ mod models;
 mod plan;
 mod replay;
 mod report;
+mod upscale;
 mod write;
 
 pub use adjust::AdjustArguments;
@@ -41,6 +42,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Adjust(arguments) => (false, adjust::adjust(&arguments)),
         Command::Export(arguments) => (false, export::export(&arguments)),
         Command::Replay(arguments) => (arguments.json, replay::replay(&arguments)),
+        Command::Upscale(arguments) => (arguments.json, upscale::upscale(&arguments)),
         Command::Models { command } => (command.json(), models::run(&command)),
         Command::Convert(arguments) => (arguments.json, convert::convert(&arguments)),
         Command::ComparePrecision(arguments) => (arguments.json, convert::compare(&arguments)),

@@ -3,7 +3,7 @@
 
 use super::{Document, Origin, Placing, RevisionId};
 use crate::imaging::{Blend, ContextBox, MAX_SIDE, Mask, SourceType, Tool};
-use crate::recipe::{ModelId, Recipe};
+use crate::recipe::{ModelId, Recipe, Upscaling};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,7 @@ pub enum Link {
         place: Option<LinkPlace>,
     },
     Tool(Tool),
+    Upscale(Upscaling),
 }
 
 /// Where a model's result was put.
@@ -96,6 +97,7 @@ impl Document {
             match &revision.origin {
                 Origin::Opened { .. } | Origin::Pasted => break,
                 Origin::Changed { tool } => edits.push(Link::Tool(*tool)),
+                Origin::Upscaled { upscaling, .. } => edits.push(Link::Upscale(*upscaling)),
                 Origin::Made { recipe, .. } => {
                     edits.push(Link::model(recipe, revision.local.as_deref().map(|l| (revision.picture.size(), l.seen, &l.placing))));
                     if revision.parent.is_none() {
@@ -164,7 +166,7 @@ impl Chain {
     pub fn recipes(&self) -> impl DoubleEndedIterator<Item = &Recipe> {
         self.edits.iter().filter_map(|link| match link {
             Link::Model { recipe, .. } => Some(recipe.as_ref()),
-            Link::Tool(_) => None,
+            Link::Tool(_) | Link::Upscale(_) => None,
         })
     }
 
@@ -172,7 +174,7 @@ impl Chain {
     pub fn source_type(&self, before: Option<SourceType>) -> Option<SourceType> {
         match (self.begins, before) {
             (Begins::Words, _) => Some(SourceType::TrainedAlgorithmicMedia),
-            (Begins::Picture, before) if self.recipes().next().is_none() => before,
+            (Begins::Picture, before) if self.edits.iter().all(|edit| matches!(edit, Link::Tool(_))) => before,
             (Begins::Picture, Some(SourceType::TrainedAlgorithmicMedia)) => before,
             (Begins::Picture, _) => Some(SourceType::CompositeWithTrainedAlgorithmicMedia),
         }
@@ -200,6 +202,7 @@ impl Link {
     fn complaint(&self) -> Option<String> {
         let (recipe, place) = match self {
             Self::Tool(tool) => return tool.complaint().map(str::to_owned),
+            Self::Upscale(_) => return None,
             Self::Model { recipe, place } => (recipe, place),
         };
         let sane = recipe.guidance.is_finite() && recipe.sampling.temperature.is_finite() && recipe.sampling.top_p.is_finite();

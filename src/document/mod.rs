@@ -23,7 +23,7 @@ pub use restore::{Damage, Saved};
 pub use steps::Steps;
 
 use crate::imaging::{Picture, Tool};
-use crate::recipe::Recipe;
+use crate::recipe::{Factor, Recipe, Upscaling};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -42,6 +42,8 @@ pub enum Origin {
     Made { recipe: Box<Recipe>, tokens: Arc<[u32]>, seconds: f64 },
     /// A plain tool, from the parent.
     Changed { tool: Tool },
+    /// The parent, made larger.
+    Upscaled { upscaling: Upscaling, seconds: f64 },
 }
 
 /// A picture and where it came from.
@@ -70,6 +72,7 @@ impl Revision {
             (None, Origin::Pasted) => "Pasted picture",
             (None, Origin::Made { recipe, .. }) => &recipe.prompt,
             (None, Origin::Changed { tool }) => tool.name(),
+            (None, Origin::Upscaled { upscaling, .. }) => larger(*upscaling),
         }
     }
 
@@ -77,14 +80,14 @@ impl Revision {
     pub fn recipe(&self) -> Option<&Recipe> {
         match &self.origin {
             Origin::Made { recipe, .. } => Some(recipe),
-            Origin::Opened { .. } | Origin::Pasted | Origin::Changed { .. } => None,
+            Origin::Opened { .. } | Origin::Pasted | Origin::Changed { .. } | Origin::Upscaled { .. } => None,
         }
     }
 
     /// How long the model took.
     pub fn seconds(&self) -> Option<f64> {
         match &self.origin {
-            Origin::Made { seconds, .. } => Some(*seconds),
+            Origin::Made { seconds, .. } | Origin::Upscaled { seconds, .. } => Some(*seconds),
             Origin::Opened { .. } | Origin::Pasted | Origin::Changed { .. } => None,
         }
     }
@@ -96,9 +99,18 @@ impl Revision {
             Origin::Pasted => "Pasted picture",
             Origin::Made { recipe, .. } => &recipe.prompt,
             Origin::Changed { tool } => tool.name(),
+            Origin::Upscaled { upscaling, .. } => larger(*upscaling),
         };
         let text = format!("{}\n{own}", self.name.as_deref().unwrap_or_default()).to_lowercase();
         words.iter().all(|word| text.contains(word.as_str()))
+    }
+}
+
+/// What a larger picture is called.
+fn larger(upscaling: Upscaling) -> &'static str {
+    match upscaling.by {
+        Factor::Two => "Upscaled 2x",
+        Factor::Four => "Upscaled 4x",
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Adjust, Context, Export, History, How, Mode, Select, Shelf, ThemeChoice, Touch};
 use crate::document::RevisionId;
 use crate::jobs::{DeviceChoice, JobId};
-use crate::recipe::ModelId;
+use crate::recipe::{Factor, ModelId};
 use std::path::PathBuf;
 
 /// What is new when a recipe is run again.
@@ -43,6 +43,11 @@ pub enum Action {
     Discard,
     /// Not to stop after all.
     GoOn,
+    /// Make the picture larger.
+    Upscale(Factor),
+    CancelUpscale(JobId),
+    /// Whether whatever the small model makes is made larger.
+    UpscaleResults(bool),
     /// Run the picture's recipe again with something changed.
     Again(Again),
     /// Look at a step of the picture's painting.

@@ -40,6 +40,7 @@ impl Editor {
                 let steps = steps_of(&made.path);
                 let new = Arrival { parent: source, origin, picture: made.picture, steps, local, at, pyramid, thumbnail };
                 let revision = self.record(new, commands);
+                self.upscale_result(revision, commands);
                 let current = self.document.current().map(|r| r.id);
                 let Some(run) = &mut self.run else { return };
                 let first = run.made.is_empty();
@@ -65,6 +66,8 @@ impl Editor {
             Event::Converting { out, progress } => self.converting(&out, progress),
             Event::Converted { out, result } => self.converted(&out, result, commands),
             Event::ConvertedRemoved { folder, result } => self.made_removed(&folder, result, commands),
+            Event::Upscaling { id, progress } => self.upscaling(id, progress),
+            Event::Upscaled { id, result } => self.upscaled(id, result, commands),
             Event::Opened { name, at, result } => self.opened(name, at, result, commands),
             Event::FoundRecipe { name, found } => self.found_recipe(&name, &found),
             Event::Changed { of, tool, result } => self.changed(of, tool, result, commands),

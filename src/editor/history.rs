@@ -75,7 +75,7 @@ impl Editor {
     fn ask_prune(&mut self, id: RevisionId) {
         let busy = |gone: &[RevisionId]| {
             let sources = self.run.iter().filter_map(|r| r.source).chain(self.waiting.iter().filter_map(|w| w.source));
-            sources.into_iter().any(|s| gone.contains(&s))
+            sources.chain(self.upscales.iter().map(|u| u.of)).any(|s| gone.contains(&s))
         };
         match self.document.would_prune(id) {
             None => {

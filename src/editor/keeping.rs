@@ -97,6 +97,7 @@ impl Editor {
         self.used.clear();
         self.scrubbed = None;
         self.compare = None;
+        self.upscales.clear();
         self.candidates.clear();
         self.adjustment = None;
         self.trial = None;

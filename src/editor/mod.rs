@@ -23,6 +23,7 @@ mod settings;
 mod smaller;
 mod steps;
 mod touch;
+mod upscale;
 mod view;
 
 pub use action::{Action, Again};
@@ -40,11 +41,12 @@ pub use selection::{Combine, Select, Selection, Tool};
 pub use settings::{Settings, ThemeChoice};
 pub use smaller::{Choice, Conversion, Smaller};
 pub use touch::{Touch, Trial};
+pub use upscale::Upscale;
 pub use view::View;
 // What the surface draws of a job, of a picture and of models on the disk.
 pub use crate::jobs::{
-    CATALOGUE, CatalogueEntry, DeviceChoice, DeviceFacts, FolderModel, Forecast, Glance, Installed, Models, Offer, PREVIEW_BLOCK,
-    Precision, Preview, Shape, Source, Stage, Thumbnail, Unfinished,
+    CATALOGUE, CatalogueEntry, DeviceChoice, DeviceFacts, FolderModel, Forecast, Glance, Installed, JobId, Models, Offer, PREVIEW_BLOCK,
+    Precision, Preview, Shape, Source, Stage, Thumbnail, Unfinished, UpscaleProgress,
 };
 
 use crate::document::{Document, Revision, RevisionId};
@@ -153,6 +155,8 @@ pub struct Editor {
     /// The job that runs.
     pub run: Option<Run>,
     pub waiting: VecDeque<Waiting>,
+    /// Pictures that are being made larger: the first is, the others wait.
+    pub upscales: Vec<Upscale>,
     pub notices: Vec<Notice>,
     pub ask: Option<Ask>,
     pub shows_before: bool,
@@ -243,6 +247,7 @@ impl Editor {
             settings,
             run: None,
             waiting: VecDeque::new(),
+            upscales: Vec::new(),
             notices: Vec::new(),
             ask: None,
             shows_before: false,
@@ -343,6 +348,12 @@ impl Editor {
             Action::Discard => self.stop(commands, Command::Cancel),
             Action::StopAndKeep => self.stop(commands, Command::FinishEarly),
             Action::GoOn => self.run.iter_mut().for_each(|run| run.asked = false),
+            Action::Upscale(by) => self.upscale(by, commands),
+            Action::CancelUpscale(id) => self.cancel_upscale(id, commands),
+            Action::UpscaleResults(on) => {
+                self.settings.upscale_results = on;
+                commands.push(Command::SaveSettings(self.settings.to_json()));
+            }
             Action::Again(how) => self.again(how, commands),
             Action::Scrub(step) => self.scrub(step),
             Action::Candidate(by) => self.candidate(by),

@@ -26,6 +26,8 @@ pub struct Settings {
     /// What computes.
     pub device: DeviceChoice,
     pub export: ExportSettings,
+    /// Whether whatever the small model makes is made four times as large.
+    pub upscale_results: bool,
     /// Folders with models that were not downloaded.
     pub folders: Vec<PathBuf>,
 }
@@ -37,6 +39,7 @@ impl Default for Settings {
             model: ModelId::Nano,
             device: DeviceChoice::default(),
             export: ExportSettings::default(),
+            upscale_results: false,
             folders: Vec::new(),
         }
     }
@@ -63,7 +66,7 @@ mod tests {
     #[test]
     fn settings_survive_what_is_missing_and_what_is_not_known() {
         let (model, folders) = (ModelId::Folder("m".into()), vec!["m".into()]);
-        let kept = Settings { theme: ThemeChoice::Dark, model, device: DeviceChoice::Cuda, folders, ..Settings::default() };
+        let kept = Settings { theme: ThemeChoice::Dark, model, device: DeviceChoice::Cuda, upscale_results: true, folders, ..Settings::default() };
         assert_eq!(Settings::from_json(&kept.to_json()), kept);
         assert_eq!(Settings::from_json(r#"{"theme":"light","future":1}"#).theme, ThemeChoice::Light);
         assert_eq!(Settings::from_json("{broken"), Settings::default());

@@ -6,6 +6,7 @@ mod codec;
 mod colour;
 mod compare;
 mod context;
+mod enlarge;
 mod light;
 mod mask;
 mod notes;
@@ -25,6 +26,7 @@ pub use codec::{ENDINGS, Format, decode, encode, encode_with, open, read, save, 
 pub use colour::through_srgb;
 pub use compare::{Difference, compare, heat_map, psnr};
 pub use context::{ContextBox, back_to_full, crop_to_model, mask_to_model};
+pub use enlarge::{AROUND, Enlarged, MOST_ENLARGED_PIXELS, PAINTED, Window};
 pub use mask::{Brush, Mask, Mode, Patch, TILE as MASK_TILE, Tile as MaskTile};
 pub use notes::{Notes, Said, SourceType, Tags, escaped};
 pub use picture::{Picture, Pixels};
@@ -64,6 +66,12 @@ pub enum Error {
     WrongCount { width: u32, height: u32, count: usize },
     #[error("the tool cannot be used: {0}")]
     Tool(&'static str),
+    #[error(
+        "the picture would have {width} x {height} pixels, more than the {} million and {MAX_SIDE} a side that can be made; \
+         choose 2x or a smaller picture",
+        MOST_ENLARGED_PIXELS / 1_000_000
+    )]
+    EnlargedTooMuch { width: u64, height: u64 },
     #[error("the sizes differ: {} x {} and {} x {}", left[0], left[1], right[0], right[1])]
     SizesDiffer { left: [u32; 2], right: [u32; 2] },
 }

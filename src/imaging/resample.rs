@@ -58,7 +58,7 @@ pub(super) enum Beyond {
 }
 
 impl Beyond {
-    fn index(self, i: i64, length: usize) -> usize {
+    pub(super) fn index(self, i: i64, length: usize) -> usize {
         let last = length as i64 - 1;
         match self {
             Self::Last => i.clamp(0, last) as usize,

@@ -2,13 +2,13 @@
 
 use super::{
     Blueprint, ConvertProgress, ConvertRequest, Converted, DeviceChoice, DeviceFacts, Estimate, Forecast, Glance, Intent, Latents, Made,
-    Palette, Preview, Progress, Stage,
+    Palette, Preview, Progress, Stage, UpscaleProgress,
 };
 use crate::document::{Chain, Document, LocalEdit, Placing, Revision, RevisionId};
 use crate::export::{Found, Layer, Switches};
 use crate::hub;
 use crate::imaging::{Brush, ContextBox, Difference, Format, Mask, Mode, Patch, Picture, Pyramid, Rect, Tool};
-use crate::recipe::{ModelId, Recipe};
+use crate::recipe::{ModelId, Recipe, Upscaling};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,6 +60,13 @@ pub enum Command {
     Convert(Box<ConvertRequest>),
     /// Stop all conversions; the same request goes on later.
     CancelConversion,
+    /// Make a picture larger; one after the other. Answered by `Upscaling`, and once by `Upscaled`.
+    Upscale {
+        id: JobId,
+        picture: Picture,
+        how: Upscaling,
+    },
+    CancelUpscale(JobId),
     /// Read what a model is, without loading it. Answered by `Model`.
     LookAt(ModelId),
     /// Read a picture file. Answered by `Opened`.
@@ -286,6 +293,16 @@ pub enum Event {
     Converted {
         out: PathBuf,
         result: Result<Converted, String>,
+    },
+    /// How far a larger picture is. May be lost; the newest wins.
+    Upscaling {
+        id: JobId,
+        progress: UpscaleProgress,
+    },
+    /// `None`: it was cancelled.
+    Upscaled {
+        id: JobId,
+        result: Result<Option<Box<Larger>>, String>,
     },
     Opened {
         name: String,
@@ -524,6 +541,18 @@ pub struct Adjusted {
     pub thumbnail: Thumbnail,
     /// In seconds since 1970.
     pub at: i64,
+}
+
+/// A picture that was made larger.
+#[derive(Clone, Debug)]
+pub struct Larger {
+    pub picture: Picture,
+    pub pyramid: Arc<Pyramid>,
+    pub thumbnail: Thumbnail,
+    /// In seconds since 1970.
+    pub at: i64,
+    /// How long it took.
+    pub seconds: f64,
 }
 
 /// A picture that a plain tool has made.

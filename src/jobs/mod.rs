@@ -1,9 +1,9 @@
 //! Everything that takes longer than a frame, on threads of its own.
 //!
-//! Nine lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
+//! Ten lanes: *compute* runs the models, one job after the other; *storage* reads, decodes, encodes and writes; *pixels*
 //! puts results into pictures, compares them and cuts them for the screen; *drawing* draws on selections; *dialogs* waits for
 //! the system's file dialogs; *network* fetches models, *models* looks them up, checks and removes them, *converting* makes them
-//! ready, and *measuring* finds out how long a file would be.
+//! ready, *upscaling* makes pictures larger, and *measuring* finds out how long a file would be.
 //! [`Jobs`] is the window's end: [`Jobs::send`] never blocks, and [`Jobs::poll`] takes what has come up.
 //!
 //! Life of a job: `Submit` → `Started` → (`Progress` | `Blueprint` | `Preview`)* → `Finished` exactly once, also after a
@@ -23,12 +23,13 @@ mod message;
 mod network;
 mod pixels;
 mod storage;
+mod upscaling;
 pub mod worker;
 
 pub use compute::{Backend, EngineBackend, Failure};
 pub use message::{
-    Adjusted, Changed, Command, Draw, Ending, Event, FolderModel, Form, GetEnding, Job, JobId, Kept, KeptState, MeasureRequest, ModelFacts,
-    Models, Place, Shape, Thumbnail, WholeDrawing,
+    Adjusted, Changed, Command, Draw, Ending, Event, FolderModel, Form, GetEnding, Job, JobId, Kept, KeptState, Larger, MeasureRequest,
+    ModelFacts, Models, Place, Shape, Thumbnail, WholeDrawing,
 };
 // The words of messages that the hub made up.
 pub use crate::hub::{
@@ -38,7 +39,7 @@ pub use crate::hub::{
 // The words of messages that the pipeline made up.
 pub use crate::pipeline::{
     BLOCK as PREVIEW_BLOCK, Blueprint, Component, ConvertProgress, ConvertRequest, Converted, DeviceChoice, DeviceFacts, Estimate, Glance,
-    Latents, Made, Palette, Plan as MemoryPlan, Precision, Precisions, Preview, PreviewMap, Progress, Stage,
+    Latents, Made, Palette, Plan as MemoryPlan, Precision, Precisions, Preview, PreviewMap, Progress, Stage, UpscaleProgress,
 };
 pub use forecast::{Forecast, Intent};
 pub use network::FindSettings;
@@ -112,6 +113,7 @@ impl Up {
 pub struct Jobs {
     compute: Sender<compute::Work>,
     converting: Sender<(Box<ConvertRequest>, CancelToken)>,
+    upscaling: Sender<(upscaling::Wish, CancelToken)>,
     storage: Sender<Command>,
     pixels: Sender<Command>,
     drawing: Sender<Command>,
@@ -153,6 +155,7 @@ impl Jobs {
         // Downwards nothing is bounded: the window must never wait, and a person sends few commands.
         let (compute, compute_out) = unbounded();
         let (converting, converting_out) = unbounded();
+        let (upscaling, upscaling_out) = unbounded();
         let (storage, storage_out) = unbounded();
         let (pixels, pixels_out) = unbounded();
         let (drawing, drawing_out) = unbounded();
@@ -166,6 +169,8 @@ impl Jobs {
         lane("compute").stack_size(8 << 20).spawn(move || compute::run(&compute_out, backend, &lane_up))?;
         let lane_up = up.clone();
         lane("converting").spawn(move || converting::run(&converting_out, &lane_up))?;
+        let lane_up = up.clone();
+        lane("upscaling").spawn(move || upscaling::run(&upscaling_out, &lane_up))?;
         let lane_up = up.clone();
         let keeping = lane("storage").spawn(move || storage::run(&storage_out, &lane_up))?;
         let lane_up = up.clone();
@@ -186,6 +191,7 @@ impl Jobs {
         Ok(Self {
             compute,
             converting,
+            upscaling,
             storage,
             pixels,
             drawing,
@@ -212,7 +218,7 @@ impl Jobs {
                 self.tokens.insert(job.id, token.clone());
                 let _ = self.compute.send(compute::Work::Job(job, token));
             }
-            Command::Cancel(id) => {
+            Command::Cancel(id) | Command::CancelUpscale(id) => {
                 if let Some(token) = self.tokens.get(&id) {
                     token.cancel();
                 }
@@ -227,6 +233,11 @@ impl Jobs {
             }
             Command::Convert(request) => {
                 let _ = self.converting.send((request, self.conversions.clone()));
+            }
+            Command::Upscale { id, picture, how } => {
+                let token = CancelToken::default();
+                self.tokens.insert(id, token.clone());
+                let _ = self.upscaling.send((upscaling::Wish { id, picture, how }, token));
             }
             Command::CancelConversion => std::mem::take(&mut self.conversions).cancel(),
             Command::ListDevices => {
@@ -278,7 +289,7 @@ impl Jobs {
     pub fn poll(&mut self, most: usize) -> Vec<Event> {
         let mut events: Vec<Event> = self.events.try_iter().take(most).collect();
         for event in &events {
-            if let Event::Finished { id, .. } = event {
+            if let Event::Finished { id, .. } | Event::Upscaled { id, .. } = event {
                 self.tokens.remove(id);
             }
         }

@@ -100,6 +100,8 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
         | Command::Forecast(_)
         | Command::Convert(_)
         | Command::CancelConversion
+        | Command::Upscale { .. }
+        | Command::CancelUpscale(_)
         | Command::ListDevices
         | Command::AskOpen
         | Command::AskSave { .. }

@@ -11,6 +11,7 @@ pub mod layers;
 pub mod qwen3;
 pub mod sana;
 pub mod siglip;
+pub mod srvgg;
 pub mod ta_tok;
 
 use candle_core::{Result, Tensor};

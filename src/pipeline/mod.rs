@@ -26,6 +26,7 @@ mod prompt;
 mod rng;
 mod sampler;
 mod scheduler;
+mod upscale;
 mod watch;
 
 pub use blueprint::codes;
@@ -42,6 +43,7 @@ pub use plan::{Plan, PlanChoice, Residency, StageNeed, Weights};
 pub use preview::{BLOCK, Latents, PreviewMap};
 pub use rng::{Rng, Stream};
 pub use scheduler::Schedule;
+pub use upscale::{Progress as UpscaleProgress, Upscaled, Upscaler};
 
 use crate::imaging::Picture;
 use crate::recipe::Recipe;

@@ -117,7 +117,17 @@ pub(super) fn migrate(connection: &mut Connection, from: usize, migrations: &[&s
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", migrations.len() as u32)?;
-    transaction.commit()
+    transaction.commit()?;
+    // Tables that were made anew have left room.
+    shrink(connection)
+}
+
+/// Gives pages that are not used back to the disk.
+pub(super) fn shrink(connection: &Connection) -> rusqlite::Result<()> {
+    let mut vacuum = connection.prepare("PRAGMA incremental_vacuum")?;
+    let mut rows = vacuum.query([])?;
+    while rows.next()?.is_some() {} // a page each
+    Ok(())
 }
 
 /// Whether every page and every row is as it should be; reads the whole file.

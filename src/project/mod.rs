@@ -320,13 +320,7 @@ impl Project {
             blobs::sweep(transaction)
         })?;
         // Gives room back to the disk; without it, the room is used for what comes.
-        let shrink = || -> rusqlite::Result<()> {
-            let mut vacuum = self.connection.prepare("PRAGMA incremental_vacuum")?;
-            let mut rows = vacuum.query([])?;
-            while rows.next()?.is_some() {} // a page each
-            Ok(())
-        };
-        if let Err(e) = shrink() {
+        if let Err(e) = file::shrink(&self.connection) {
             tracing::debug!("the project was not made shorter: {e}");
         }
         Ok(())

@@ -18,7 +18,6 @@ const MOST_STEP_BYTES: u64 = 1 << 30;
 pub(super) struct Ready<'a> {
     revision: &'a Revision,
     recipe: Option<String>,
-    tool: Option<String>,
     png: Vec<u8>,
     steps: Option<(u8, Vec<u8>)>,
     thumbnail: Option<Vec<u8>>,
@@ -44,30 +43,33 @@ impl<'a> Ready<'a> {
         if steps.as_ref().is_some_and(|(_, bytes)| bytes.len() as u64 > MOST_STEP_BYTES) {
             return Err(refused("more than a gigabyte of steps".to_owned()));
         }
-        let recipe = revision.recipe().map(|r| write_recipe(r).ok_or_else(|| refused("a recipe with numbers that are none".to_owned())));
-        let tool = match &revision.origin {
-            Origin::Changed { tool } if tool.complaint().is_none() => {
-                Some(serde_json::to_string(tool).map_err(|e| refused(format!("a tool that cannot be written down: {e}")))?)
-            }
+        let recipe = match &revision.origin {
+            Origin::Opened { .. } | Origin::Pasted => None,
+            Origin::Made { recipe, .. } => Some(write_recipe(recipe)),
+            Origin::Upscaled { upscaling, .. } => Some(serde_json::to_string(upscaling).ok()),
+            Origin::Changed { tool } if tool.complaint().is_none() => Some(serde_json::to_string(tool).ok()),
             Origin::Changed { .. } => return Err(refused("a tool with settings that make no sense".to_owned())),
-            _ => None,
         };
+        let recipe = recipe.map(|r| r.ok_or_else(|| refused("a recipe with numbers that are none".to_owned())));
         let picture = revision.picture.here().ok_or_else(|| refused("a picture whose pixels are not here".to_owned()))?;
         let (png, thumbnail) = (png(picture)?, thumbnail.map(png).transpose()?);
-        Ok(Self { revision, recipe: recipe.transpose()?, tool, png, steps, thumbnail, local })
+        Ok(Self { revision, recipe: recipe.transpose()?, png, steps, thumbnail, local })
     }
 
     pub(super) fn keep(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         let revision = self.revision;
         let picture = blobs::put(transaction, &self.png)?;
         let steps = self.steps.as_ref().map(|(_, bytes)| blobs::put(transaction, bytes)).transpose()?;
+        let finite = |seconds: f64| if seconds.is_finite() { seconds } else { 0.0 };
         let (origin, file_name, tokens, seconds) = match &revision.origin {
             Origin::Opened { name } => ("opened", Some(name), None, None),
-            Origin::Pasted | Origin::Changed { .. } => ("pasted", None, None, None),
+            Origin::Pasted => ("pasted", None, None, None),
+            Origin::Changed { .. } => ("changed", None, None, None),
             Origin::Made { tokens, seconds, .. } => {
                 let tokens: Vec<u8> = tokens.iter().flat_map(|t| t.to_le_bytes()).collect();
-                ("made", None, Some(tokens), Some(if seconds.is_finite() { *seconds } else { 0.0 }))
+                ("made", None, Some(tokens), Some(finite(*seconds)))
             }
+            Origin::Upscaled { seconds, .. } => ("upscaled", None, None, Some(finite(*seconds))),
         };
         let shape = revision.steps.as_ref();
         transaction
@@ -100,11 +102,6 @@ impl<'a> Ready<'a> {
             ])?;
         if let Some(png) = &self.thumbnail {
             transaction.prepare_cached("INSERT INTO thumbnail (revision, png) VALUES (?1, ?2)")?.execute(params![revision.id.0, png])?;
-        }
-        if let Some(settings) = &self.tool {
-            transaction
-                .prepare_cached("INSERT INTO tool (revision, settings) VALUES (?1, ?2)")?
-                .execute(params![revision.id.0, settings])?;
         }
         self.local.as_ref().map_or(Ok(()), |local| local.keep(transaction, revision.id.0))
     }
@@ -172,8 +169,7 @@ pub(super) fn find(connection: &Connection, path: &Path) -> Result<Vec<Found>> {
     let columns = "id, redo, parent, made_at, name, starred, origin, file_name, recipe, tokens, seconds, picture, width, height, bits,
         steps, step_count, step_bits, channels, latent_height, latent_width";
     let edits = local::COLUMNS;
-    let joined = "LEFT JOIN local ON local.revision = revision.id LEFT JOIN tool ON tool.revision = revision.id";
-    let sql = format!("SELECT {columns}, {edits}, tool.settings AS tool FROM revision {joined} ORDER BY id");
+    let sql = format!("SELECT {columns}, {edits} FROM revision LEFT JOIN local ON local.revision = revision.id ORDER BY id");
     let mut select = connection.prepare(&sql).map_err(said)?;
     let rows = select.query_map([], |row| from_row(row, path)).map_err(said)?;
     let all: Vec<Found> = rows.map(|row| row.map_err(said)?).collect::<Result<_>>()?;
@@ -195,12 +191,10 @@ fn from_row(row: &Row<'_>, path: &Path) -> rusqlite::Result<Result<Found>> {
     let id: u32 = row.get("id")?;
     let origin = match row.get::<_, String>("origin")?.as_str() {
         "opened" => Origin::Opened { name: row.get("file_name")? },
-        "pasted" => match row.get::<_, Option<String>>("tool")? {
-            None => Origin::Pasted,
-            Some(settings) => match serde_json::from_str::<Tool>(&settings) {
-                Ok(tool) if tool.complaint().is_none() => Origin::Changed { tool },
-                _ => return spoilt(format!("the tool of revision {id} makes no sense")),
-            },
+        "pasted" => Origin::Pasted,
+        "changed" => match serde_json::from_str::<Tool>(&row.get::<_, String>("recipe")?) {
+            Ok(tool) if tool.complaint().is_none() => Origin::Changed { tool },
+            _ => return spoilt(format!("the tool of revision {id} makes no sense")),
         },
         "made" => {
             let Ok(recipe) = serde_json::from_str(&row.get::<_, String>("recipe")?) else {
@@ -216,6 +210,12 @@ fn from_row(row: &Row<'_>, path: &Path) -> rusqlite::Result<Result<Found>> {
                 tokens: tokens.iter().map(|t| u32::from_le_bytes(*t)).collect(),
                 seconds: row.get("seconds")?,
             }
+        }
+        "upscaled" => {
+            let Ok(upscaling) = serde_json::from_str(&row.get::<_, String>("recipe")?) else {
+                return spoilt(format!("how revision {id} was made larger cannot be read"));
+            };
+            Origin::Upscaled { upscaling, seconds: row.get("seconds")? }
         }
         _ => return spoilt(format!("nobody knows where revision {id} came from")),
     };

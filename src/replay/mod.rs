@@ -7,7 +7,8 @@ pub use sheet::{SIDE as SHEET_SIDE, contact_sheet};
 
 use crate::document::{Begins, Chain, ChainError, Link, LinkPlace, LocalEdit, Placing};
 use crate::imaging::{self, Picture};
-use crate::pipeline::{self, Engine, Observer, Outcome, Request, Settings};
+use crate::pipeline::{self, Engine, Observer, Outcome, Request, Settings, Upscaled, Upscaler};
+use std::ops::ControlFlow;
 use crate::recipe::{ModelId, Recipe};
 
 /// Why a chain could not be done.
@@ -54,7 +55,14 @@ impl Replayer {
             }
             picture = match (link, picture) {
                 (Link::Tool(tool), Some(picture)) => Some(tool.apply(&picture)?),
-                (Link::Tool(_), None) => return Err(Error::NoPicture),
+                (Link::Upscale(how), Some(picture)) => {
+                    let mut tell = |_: &_| if observer.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+                    let Upscaled::Done { picture, .. } = Upscaler::open(how.network)?.upscale(&picture, *how, &mut tell)? else {
+                        return Ok(None);
+                    };
+                    Some(picture)
+                }
+                (Link::Tool(_) | Link::Upscale(_), None) => return Err(Error::NoPicture),
                 (Link::Model { recipe, place }, picture) => {
                     if picture.is_none() && (place.is_some() || chain.begins == Begins::Picture) {
                         return Err(Error::NoPicture);

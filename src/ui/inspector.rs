@@ -2,7 +2,7 @@
 
 use super::history::Tree;
 use super::icons::{Icon, icon_button};
-use super::{Thumbnails, adjust, edit, models, theme};
+use super::{Thumbnails, adjust, edit, models, theme, upscale};
 use crate::about;
 use crate::editor::{Action, Again, Editor, MOST_STEPS, MOST_VARIATIONS, Mode, Shelf, Touch};
 use crate::recipe::ModelId;
@@ -162,6 +162,9 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
                 actions.push(Action::LockSeed(!draft.seed_locked));
             }
         });
+        ui.end_row();
+
+        upscale::row(ui, editor, actions);
         ui.end_row();
 
         if editor.mode() == Mode::Edit {

@@ -20,6 +20,7 @@ pub mod theme;
 mod times;
 mod tools;
 mod top;
+mod upscale;
 
 pub use times::{Moment, Times};
 

@@ -240,7 +240,7 @@ fn progress_words(run: &Run, left: Option<f64>, device: Option<&str>) -> String 
     words.join(" · ")
 }
 
-fn time_words(seconds: f64) -> String {
+pub(super) fn time_words(seconds: f64) -> String {
     match seconds {
         s if s < 1.0 => "almost done".to_owned(),
         s if s < 90.0 => format!("about {s:.0} s left"),

@@ -11,6 +11,7 @@ mod contract;
 mod convert;
 mod corrupted;
 mod hostile;
+mod upscale;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

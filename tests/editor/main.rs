@@ -7,6 +7,7 @@ mod models;
 mod plan;
 mod selection;
 mod smaller;
+mod upscale;
 
 use pentimento::document::{LocalEdit, Origin, RevisionId};
 use pentimento::editor::{Action, Again, Editor, Export, Message, Mode, NoticeKind, Question, Settings};

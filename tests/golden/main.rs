@@ -5,6 +5,7 @@
 mod checkpoint;
 mod surroundings;
 mod torch_random;
+mod upscaled;
 
 use candle_core::{DType, Tensor};
 use pentimento::imaging;

@@ -6,6 +6,7 @@ mod keeping;
 #[cfg(unix)]
 #[path = "../project/small_disk.rs"]
 mod small_disk;
+mod upscaling;
 
 use pentimento::document::{Begins, Chain, Link, RevisionId};
 use pentimento::export::Switches;

@@ -1,14 +1,18 @@
-//! Files of formats that were released: `format-1.pentimento` was written by the first program that wrote projects.
+//! Files of formats that were released: `format-1.pentimento` was written by the first program that wrote projects;
+//! `format-2.pentimento` is that file in the next format, with an edit of a part in it.
 
 use crate::{PLENTY, edited, noise, small};
-use pentimento::document::{Document, RevisionId};
+use pentimento::document::{Document, LocalEdit, Origin, Placing, Revision, RevisionId};
+use pentimento::imaging::ContextBox;
 use pentimento::project::{Project, State, View};
+use pentimento::recipe::{Factor, Upscaling};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 const FIRST: &[u8] = include_bytes!("format-1.pentimento");
+const SECOND: &[u8] = include_bytes!("format-2.pentimento");
 
 /// What is in the file: what [`small`] makes, and where a person was.
 fn document(folder: &Path) -> Document {
@@ -44,6 +48,9 @@ fn the_first_format_opens_and_stays_beside() {
         let at = document.record_at(edit.parent, edit.origin, edit.picture.here().unwrap().clone(), edit.made_at, edit.steps, edit.local);
         project.record(document.revision(at).unwrap(), None).unwrap();
     }
+    let origin = Origin::Upscaled { upscaling: Upscaling::new(Factor::Two), seconds: 1.25 };
+    let larger = document.record_at(Some(RevisionId(0)), origin, noise(80, 60, true, 8), 4, None, None);
+    project.record(document.revision(larger).unwrap(), None).unwrap();
     assert_whole(&project, &document);
     drop(project);
     assert_eq!(fs::read(&path).unwrap()[60..64], [0, 0, 0, 3]);
@@ -57,4 +64,22 @@ fn the_first_format_opens_and_stays_beside() {
     fs::write(&path, FIRST).unwrap();
     drop(Project::open(&path).unwrap());
     assert_eq!(fs::read(folder.path().join("a.pentimento-format-1-1")).unwrap(), FIRST);
+}
+
+#[test]
+fn the_second_format_opens_with_its_edits() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("a.pentimento");
+    fs::write(&path, SECOND).unwrap();
+    let seen = ContextBox { left: -4, top: 5, width: 32, height: 32 };
+    let local = LocalEdit { seen, result: noise(9, 9, false, 3), reconstruction: None, placing: Placing::Whole };
+    let looking = Project::open_read_only(&path).unwrap().document(PLENTY).unwrap();
+    let project = Project::open(&path).unwrap();
+    assert_eq!(project.document(PLENTY).unwrap(), looking);
+    project.check().unwrap();
+    for (found, first) in looking.revisions().iter().zip(document(other.path()).revisions()) {
+        let local = (found.id == RevisionId(1)).then(|| Arc::new(local.clone()));
+        assert_eq!(found, &Revision { local, ..first.clone() });
+    }
+    assert_eq!(fs::read(folder.path().join("a.pentimento-format-2")).unwrap(), SECOND);
 }

@@ -4,7 +4,7 @@ use crate::{PLENTY, assert_sentence, edited, made, mask, noise, small, steps};
 use pentimento::document::{Document, LocalEdit, Origin, Placing, Revision, RevisionId};
 use pentimento::imaging::{Blend, ContextBox, Mask, Mode, Rect, SourceType, Tags, Tone, Tool};
 use pentimento::project::{Error, Project, State, View};
-use pentimento::recipe::{ModelId, Recipe, Sampling, Size};
+use pentimento::recipe::{Factor, ModelId, Recipe, Sampling, Size, Upscaling};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -197,6 +197,8 @@ fn origin() -> impl Strategy<Value = Origin> {
         (-45f32..45.0).prop_map(|degrees| Origin::Changed { tool: Tool::Straighten { degrees } }),
         (0u32..9, 1u32..9).prop_map(|(left, width)| Origin::Changed { tool: Tool::Crop { left, top: 1, width, height: 3, of: [9, 9] } }),
         (-1f32..1.0).prop_map(|v| Origin::Changed { tool: Tool::Tone(Tone { exposure: 4.0 * v, temperature: v, ..Tone::default() }) }),
+        (prop::sample::select(&Factor::ALL), 0.0..1e6)
+            .prop_map(|(by, seconds)| Origin::Upscaled { upscaling: Upscaling::new(by), seconds }),
         (recipe, prop::collection::vec(any::<u32>(), 0..5), 0.0..1e6).prop_map(|(recipe, tokens, seconds)| Origin::Made {
             recipe: Box::new(recipe),
             tokens: tokens.into(),

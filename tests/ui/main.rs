@@ -7,6 +7,7 @@ mod models;
 mod plain;
 #[path = "../editor/plan.rs"]
 mod plan;
+mod upscale;
 
 use eframe::egui::accesskit::{Action as AccessAction, Role};
 use eframe::egui::{self, Key, Modifiers, Theme};

@@ -22,6 +22,36 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize,
     if !is_fast(x) {
         return conv2d_plain(x, weight, bias, stride, then_silu);
     }
+    convolve(x, weight, bias, stride, if then_silu { Then::Silu } else { Then::Nothing })
+}
+
+/// The same with stride 1; what is below zero is then multiplied by a slope of its channel.
+///
+/// # Shapes
+/// - `x`: `(B, C, H, W)`; `weight`: `(O, C, K, K)`; `bias` and `slope`: `(O)`; returns `(B, O, H, W)`
+/// # Errors      shapes that do not fit, or the device fails
+pub fn conv2d_prelu(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, slope: &Tensor) -> Result<Tensor> {
+    if !is_fast(x) {
+        return conv2d_prelu_plain(x, weight, bias, slope);
+    }
+    if slope.dims() != [weight.dim(0)?] {
+        bail!("slopes {:?} for {:?}", slope.dims(), weight.dims());
+    }
+    let slope = slope.to_dtype(DType::F32)?.contiguous()?;
+    let slopes = Values::of(&slope)?;
+    convolve(x, weight, bias, 1, Then::Prelu(slopes.as_slice()?))
+}
+
+/// What is done with each sum.
+#[derive(Clone, Copy)]
+enum Then<'a> {
+    Nothing,
+    Silu,
+    /// Slopes of the channels.
+    Prelu(&'a [f32]),
+}
+
+fn convolve(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize, then: Then<'_>) -> Result<Tensor> {
     let (b, c, h, w) = x.dims4()?;
     let (o, inner, kernel, kw) = weight.dims4()?;
     if inner != c || kernel != kw || kernel % 2 == 0 || stride == 0 || bias.is_some_and(|b| b.dims() != [o]) {
@@ -37,13 +67,15 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize,
     let offsets = offsets.as_ref().map(Values::as_slice).transpose()?;
     let finish = |channel: usize, run: &mut [f32]| {
         let offset = offsets.map_or(0.0, |offsets| offsets[channel]);
-        simd!({
-            if then_silu {
-                run.iter_mut().for_each(|v| *v = silu_of(*v + offset));
-            } else if offsets.is_some() {
-                run.iter_mut().for_each(|v| *v += offset);
+        match then {
+            Then::Silu => simd!(run.iter_mut().for_each(|v| *v = silu_of(*v + offset))),
+            Then::Prelu(slopes) => {
+                let slope = slopes[channel];
+                simd!(run.iter_mut().for_each(|v| *v = prelu_of(*v + offset, slope)));
             }
-        });
+            Then::Nothing if offsets.is_some() => simd!(run.iter_mut().for_each(|v| *v += offset)),
+            Then::Nothing => {}
+        }
     };
     let mut out = vec![0f32; b * o * oh * ow];
     // The transforms pay where the sums over the channels are long and the map is large.
@@ -87,6 +119,18 @@ pub fn conv2d_plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: 
         y = y.broadcast_add(&bias.to_dtype(x.dtype())?.reshape((1, o, 1, 1))?)?;
     }
     if then_silu { y.silu() } else { Ok(y) }
+}
+
+/// The plain twin of [`conv2d_prelu`].
+pub fn conv2d_prelu_plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, slope: &Tensor) -> Result<Tensor> {
+    let y = conv2d_plain(x, weight, bias, 1, false)?;
+    let slope = slope.to_dtype(x.dtype())?.reshape((1, (), 1, 1))?;
+    y.relu()? - y.neg()?.relu()?.broadcast_mul(&slope)?
+}
+
+#[inline(always)]
+fn prelu_of(x: f32, slope: f32) -> f32 {
+    if x < 0.0 { x * slope } else { x }
 }
 
 /// Row (channel, dy, dx) of `columns` is what that filter tap sees at each output pixel of the rows asked for.
@@ -154,6 +198,8 @@ mod tests {
             for (bias, silu) in [(None, false), (Some(&b), false), (None, true), (Some(&b), true)] {
                 assert_close(&conv2d(&x, &w, bias, stride, silu).unwrap(), &conv2d_plain(&x, &w, bias, stride, silu).unwrap());
             }
+            let slope = noise(4, &[o]);
+            assert_close(&conv2d_prelu(&x, &w, Some(&b), &slope).unwrap(), &conv2d_prelu_plain(&x, &w, Some(&b), &slope).unwrap());
         }
     }
 }

@@ -49,7 +49,7 @@ mod winograd;
 pub use activation::{gelu_tanh, gelu_tanh_plain, relu, silu, silu_mul, silu_mul_plain, silu_plain};
 pub use attention::{Mask, attention, attention_plain};
 pub use blocks::{BlockType, Blocks};
-pub use conv2d::{conv2d, conv2d_plain};
+pub use conv2d::{conv2d, conv2d_plain, conv2d_prelu, conv2d_prelu_plain};
 pub use depthwise::{depthwise_conv2d, depthwise_conv2d_plain, gated_depthwise, gated_depthwise_plain};
 pub use linear::{Matrix, linear, linear_from_map, linear_plain, linear_to_map};
 pub use linear_attention::{linear_attention, linear_attention_plain};
@@ -59,7 +59,8 @@ pub use norm::{
 };
 
 pub use shuffle::{
-    add_repeated_shuffled, add_repeated_shuffled_plain, add_unshuffled_mean, add_unshuffled_mean_plain, double, double_plain,
+    add_repeated_shuffled, add_repeated_shuffled_plain, add_shuffled, add_shuffled_plain, add_unshuffled_mean, add_unshuffled_mean_plain,
+    double, double_plain,
 };
 
 use candle_core::{DType, Device, Result, Storage, StorageRef, Tensor, bail};

@@ -1,4 +1,5 @@
-//! Moving pixels into channels and back: the shortcuts of DC-AE's levels, and nearest-neighbour doubling.
+//! Moving pixels into channels and back: the shortcuts of DC-AE's levels, nearest-neighbour doubling, and the end of the
+//! upscaler.
 
 use super::{Values, is_fast};
 use candle_core::{Result, Tensor, bail};
@@ -126,6 +127,44 @@ pub fn double_plain(x: &Tensor) -> Result<Tensor> {
     x.reshape((b, c, h, 1, w, 1))?.broadcast_as((b, c, h, 2, w, 2))?.reshape((b, c, 2 * h, 2 * w))
 }
 
+/// The pixel-shuffled `detail` upon x with every pixel as a block.
+///
+/// # Shapes
+/// - `x`: `(B, C, H, W)`; `detail`: `(B, C · s · s, H, W)`, channel order c · s² + dy · s + dx; returns `(B, C, sH, sW)`
+pub fn add_shuffled(x: &Tensor, detail: &Tensor, s: usize) -> Result<Tensor> {
+    let (b, c, h, w) = x.dims4()?;
+    if s == 0 || detail.dims() != [b, c * s * s, h, w] {
+        bail!("details {:?} for {:?}, {s} times as large", detail.dims(), x.dims());
+    }
+    if !is_fast(x) || !is_fast(detail) {
+        return add_shuffled_plain(x, detail, s);
+    }
+    let (x, detail) = (x.contiguous()?, detail.contiguous()?);
+    let (below, above) = (Values::of(&x)?, Values::of(&detail)?);
+    let (below, above) = (below.as_slice()?, above.as_slice()?);
+    let mut out = vec![0f32; b * c * s * h * s * w];
+    out.par_chunks_mut((s * w).max(1)).enumerate().for_each(|(i, out)| {
+        let (plane, row) = (i / (s * h), i % (s * h));
+        let below = &below[(plane * h + row / s) * w..][..w];
+        simd!({
+            for dx in 0..s {
+                let above = &above[((plane * s * s + row % s * s + dx) * h + row / s) * w..][..w];
+                for ((out, low), high) in out[dx..].iter_mut().step_by(s).zip(below).zip(above) {
+                    *out = low + high;
+                }
+            }
+        });
+    });
+    Tensor::from_vec(out, (b, c, s * h, s * w), x.device())
+}
+
+/// The plain twin of [`add_shuffled`].
+pub fn add_shuffled_plain(x: &Tensor, detail: &Tensor, s: usize) -> Result<Tensor> {
+    let (b, c, h, w) = x.dims4()?;
+    let detail = detail.reshape((b, c, s, s, h, w))?.permute((0, 1, 4, 2, 5, 3))?; // (B, C, H, dy, W, dx)
+    detail.broadcast_add(&x.reshape((b, c, h, 1, w, 1))?)?.reshape((b, c, s * h, s * w))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{assert_close, noise};
@@ -139,6 +178,10 @@ mod tests {
             let (small, large) = (noise(3, &[2, c, 3, 5]), noise(4, &[2, o, 6, 10]));
             assert_close(&add_repeated_shuffled(&large, &small).unwrap(), &add_repeated_shuffled_plain(&large, &small).unwrap());
             assert_close(&double(&small).unwrap(), &double_plain(&small).unwrap());
+        }
+        for s in 1..5 {
+            let (x, detail) = (noise(5, &[2, 3, 5, 7]), noise(6, &[2, 3 * s * s, 5, 7]));
+            assert_close(&add_shuffled(&x, &detail, s).unwrap(), &add_shuffled_plain(&x, &detail, s).unwrap());
         }
     }
 }

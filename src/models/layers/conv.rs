@@ -29,6 +29,11 @@ impl Conv2d {
     pub fn forward_silu(&self, x: &Tensor) -> Result<Tensor> {
         kernels::conv2d(x, &self.weight, self.bias.as_ref(), self.stride, true)
     }
+
+    /// The same with stride 1, then what is below zero by a slope of its channel, `(outputs)`.
+    pub fn forward_prelu(&self, x: &Tensor, slope: &Tensor) -> Result<Tensor> {
+        kernels::conv2d_prelu(x, &self.weight, self.bias.as_ref(), slope)
+    }
 }
 
 /// One small filter per channel.
