@@ -1,6 +1,6 @@
 //! What a person can do.
 
-use super::{Adjust, Context, History, How, Mode, Select, Shelf, ThemeChoice};
+use super::{Adjust, Context, History, How, Mode, Select, Setting, Shelf};
 use crate::document::RevisionId;
 use crate::jobs::{DeviceChoice, JobId};
 use crate::recipe::ModelId;
@@ -96,7 +96,8 @@ pub enum Action {
     Pan([f64; 2]),
     Fit,
     ActualSize,
-    SetTheme(ThemeChoice),
+    /// A setting of the window.
+    Set(Setting),
     /// Find out what this machine can compute with.
     ListDevices,
     /// From the next run on.
