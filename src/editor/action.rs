@@ -100,6 +100,8 @@ pub enum Action {
     Set(Setting),
     /// Find out what this machine can compute with.
     ListDevices,
+    /// Find out anew how the next run would use memory.
+    LookAhead,
     /// From the next run on.
     SetDevice(DeviceChoice),
     DismissNotice(u64),

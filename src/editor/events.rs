@@ -15,12 +15,14 @@ impl Editor {
         match event {
             Event::Started { .. } => {}
             Event::Notice { text, .. } => self.say(NoticeKind::Done, &text),
-            Event::Plan { plan, is_step_down, .. } => {
+            Event::Plan { id, plan, is_step_down } => {
                 if is_step_down {
                     self.say(NoticeKind::Done, &format!("{plan}."));
                 }
+                self.with_run(id, |run| run.plan = Some((plan.clone(), is_step_down)));
                 self.plan = Some(plan);
             }
+            Event::Forecast { intent, result } => self.foretold(*intent, result),
             Event::Progress { id, progress } => self.with_run(id, |run| run.progress = Some(progress)),
             Event::Palette { id, palette } => self.with_run(id, |run| run.palette = Some(palette)),
             Event::Blueprint { id, blueprint } => self.with_run(id, |run| run.blueprint = Some(blueprint)),
@@ -52,11 +54,17 @@ impl Editor {
                 if let Err(why) = &facts {
                     self.say(NoticeKind::Failed, &format!("The model cannot be used: {why}."));
                 }
+                if let (ModelId::Folder(folder), Ok(_)) = (&model, &facts) {
+                    self.remember(folder, commands);
+                }
                 self.model.facts = Some(facts);
+                self.outlook.is_stale = true;
             }
             Event::Model { .. } => {}
-            // Nothing in the window asks for a conversion yet.
-            Event::Converting { .. } | Event::Converted { .. } => {}
+            Event::ConversionEstimated { model, result } => self.estimated(&model, result),
+            Event::Converting { out, progress } => self.converting(&out, progress),
+            Event::Converted { out, result } => self.converted(&out, result, commands),
+            Event::ConvertedRemoved { folder, result } => self.made_removed(&folder, result, commands),
             Event::Opened { name, at, result } => self.opened(name, at, result, commands),
             Event::Project(result) => self.found(result),
             Event::ProjectSaved { name, result } => {

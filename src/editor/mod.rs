@@ -9,6 +9,7 @@ mod compare;
 mod drawing;
 mod events;
 mod files;
+mod forecast;
 mod history;
 mod keeping;
 mod models;
@@ -18,6 +19,7 @@ mod run;
 mod running;
 mod selection;
 mod settings;
+mod smaller;
 mod steps;
 mod view;
 
@@ -26,18 +28,19 @@ pub use compare::{Compare, How, Proof};
 use files::export_name;
 pub use history::{History, HistoryView};
 pub use keeping::ProjectFacts;
-pub use models::{Get, ModelsPage, Shelf, sentence};
+pub use models::{Get, ModelsPage, Removing, Shelf, gigabytes, sentence};
 pub use placing::{Adjust, Adjustment, Context, MOST_FEATHER, Preserve};
 pub use run::{Past, Run, Waiting};
 use running::usual_steps;
 use selection::Slider;
 pub use selection::{Combine, Select, Selection, Tool};
 pub use settings::{Frame, Language, SCALES, Setting, Settings, ThemeChoice};
+pub use smaller::{Choice, Conversion, Smaller};
 pub use view::View;
 // What the surface draws of a job, of a picture and of models on the disk.
 pub use crate::jobs::{
-    CATALOGUE, CatalogueEntry, DeviceChoice, DeviceFacts, Installed, Models, Offer, PREVIEW_BLOCK, Preview, Shape, Source, Stage,
-    Thumbnail, Unfinished,
+    CATALOGUE, CatalogueEntry, DeviceChoice, DeviceFacts, FolderModel, Forecast, Glance, Installed, Models, Offer, PREVIEW_BLOCK,
+    Precision, Preview, Shape, Source, Stage, Thumbnail, Unfinished,
 };
 
 use crate::document::{Document, Revision, RevisionId};
@@ -174,6 +177,7 @@ pub struct Editor {
     pub history: HistoryView,
     /// The page of models.
     pub shelf: ModelsPage,
+    outlook: forecast::Outlook,
     /// The box that the model sees, where a hand has moved it, and the size of the picture that it is of.
     context: Option<([u32; 2], ContextBox)>,
     /// What is less than a pixel of the box's movement.
@@ -248,6 +252,7 @@ impl Editor {
             adjustment: None,
             history: HistoryView::default(),
             shelf: ModelsPage::default(),
+            outlook: forecast::Outlook::default(),
             context: None,
             context_rest: [0.0; 2],
             change: None,
@@ -293,6 +298,7 @@ impl Editor {
         self.show(&mut commands);
         self.find_change(&mut commands);
         self.ask_differences(&mut commands);
+        self.look_ahead(&mut commands);
         commands
     }
 
@@ -408,6 +414,7 @@ impl Editor {
                 self.settings.set(setting);
                 commands.push(Command::SaveSettings(self.settings.to_json()));
             }
+            Action::LookAhead => self.outlook.is_stale = true,
             Action::ListDevices => commands.push(Command::ListDevices),
             Action::SetDevice(device) => {
                 self.settings.device = device;

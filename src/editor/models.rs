@@ -1,9 +1,13 @@
 //! The page of models: which are here, which can be had, and the one that is being fetched.
+//!
+//! What is made of them on this machine is in `smaller`.
 
+use super::smaller::{Choice, Conversion, Smaller};
 use super::{Editor, NoticeKind};
 use crate::jobs::{BadFile, Command, GetEnding, GetProgress, Models, Offer, Source};
 use crate::recipe::ModelId;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 /// What a person does on the page.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,10 +34,24 @@ pub enum Shelf {
     Repair(Source),
     Use(String),
     AskRemove(String),
+    /// A model that is a folder and no more; `Forget` takes it out of the list.
+    UseFolder(PathBuf),
+    AskRemoveFolder(PathBuf),
+    Forget(PathBuf),
+    Smaller(Smaller),
     /// Whether the files in the shared cache go too.
     WithCache(bool),
     Remove,
     KeepIt,
+}
+
+/// What a person is asked about before it goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Removing {
+    /// By its name, and whether the files in the shared cache go too.
+    Download { name: String, cached: bool },
+    /// What a conversion has made.
+    Made(PathBuf),
 }
 
 /// A download that runs.
@@ -65,8 +83,12 @@ pub struct ModelsPage {
     /// Bytes looked at, of all.
     pub verifying: BTreeMap<String, (u64, u64)>,
     pub verified: BTreeMap<String, Result<Vec<BadFile>, String>>,
-    /// The model that is about to be removed, and whether the cache's files go too.
-    pub removing: Option<(String, bool)>,
+    /// The model that is about to be removed.
+    pub removing: Option<Removing>,
+    /// What is to be made smaller, and how.
+    pub choice: Option<Choice>,
+    /// What is being made smaller.
+    pub conversion: Option<Conversion>,
     /// Those that are being removed.
     gone: BTreeSet<String>,
 }
@@ -99,11 +121,13 @@ impl Editor {
         match what {
             Shelf::Open => {
                 page.open = true;
-                commands.push(Command::ListModels);
+                // A driver may have been installed meanwhile.
+                commands.extend([self.list_models(), Command::ListDevices]);
             }
             Shelf::Close => {
                 page.open = false;
                 page.removing = None;
+                page.choice = None;
                 page.trouble = None;
             }
             Shelf::LookUp(source) => {
@@ -118,6 +142,7 @@ impl Editor {
             },
             Shelf::Back => {
                 page.offer = None;
+                page.choice = None;
                 page.looking_up = None;
                 page.trouble = None;
             }
@@ -160,11 +185,19 @@ impl Editor {
                     self.shelf.open = false;
                 }
             }
-            Shelf::AskRemove(name) => page.removing = Some((name, true)),
-            Shelf::WithCache(on) => page.removing.iter_mut().for_each(|(_, cached)| *cached = on),
+            Shelf::UseFolder(_) | Shelf::AskRemoveFolder(_) | Shelf::Forget(_) => self.folder_action(what, commands),
+            Shelf::Smaller(what) => self.smaller_action(what, commands),
+            Shelf::AskRemove(name) => page.removing = Some(Removing::Download { name, cached: true }),
+            Shelf::WithCache(on) => {
+                if let Some(Removing::Download { cached, .. }) = &mut page.removing {
+                    *cached = on;
+                }
+            }
             Shelf::KeepIt => page.removing = None,
-            Shelf::Remove => {
-                if let Some((name, cached)) = page.removing.take() {
+            Shelf::Remove => match page.removing.take() {
+                None => {}
+                Some(Removing::Made(folder)) => self.remove_made(folder, commands),
+                Some(Removing::Download { name, cached }) => {
                     page.gone.insert(name.clone());
                     page.verified.remove(&name);
                     // It cannot be used while it goes, nor afterwards.
@@ -175,7 +208,7 @@ impl Editor {
                     }
                     commands.push(Command::RemoveModel { name, cached });
                 }
-            }
+            },
         }
     }
 
@@ -210,7 +243,7 @@ impl Editor {
             GetEnding::Paused | GetEnding::Cancelled => {}
             GetEnding::Failed(why) => self.say(NoticeKind::Failed, &format!("{title} is not here yet: {why}.")),
         }
-        commands.push(Command::ListModels);
+        commands.push(self.list_models());
     }
 
     pub(super) fn verify_progressed(&mut self, name: &str, done: u64, bytes: u64) {
@@ -228,10 +261,10 @@ impl Editor {
         let title = self.shelf.title(name);
         self.shelf.gone.remove(name);
         match result {
-            Ok(bytes) => self.say(NoticeKind::Done, &format!("{title} is removed: {:.1} GB are free again.", bytes as f64 / 1e9)),
+            Ok(bytes) => self.say(NoticeKind::Done, &format!("{title} is removed: {} are free again.", gigabytes(bytes))),
             Err(why) => self.say(NoticeKind::Failed, &format!("{title} cannot be removed: {why}.")),
         }
-        commands.push(Command::ListModels);
+        commands.push(self.list_models());
     }
 }
 
@@ -251,4 +284,23 @@ impl ModelsPage {
 pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Bytes for a person, in powers of ten as disks and networks are sold.
+pub fn gigabytes(bytes: u64) -> String {
+    match bytes as f64 {
+        b if b >= 1e9 => format!("{:.1} GB", b / 1e9),
+        b if b >= 1e6 => format!("{:.0} MB", b / 1e6),
+        b => format!("{:.0} kB", (b / 1e3).ceil()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        assert_eq!([8_749_000_000, 12_300_000, 1, 0].map(gigabytes), ["8.7 GB", "12 MB", "1 kB", "0 kB"]);
+    }
 }

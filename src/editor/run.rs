@@ -22,6 +22,8 @@ pub struct Run {
     pub size: Size,
     /// Where an edit takes place.
     pub place: Option<Place>,
+    /// How it uses memory, as a sentence; `true`: in a smaller way than it began, since memory was short.
+    pub plan: Option<(String, bool)>,
     pub stopping: bool,
     /// The person is asked whether to keep what is painted.
     pub asked: bool,
@@ -128,6 +130,7 @@ mod tests {
             looked_at: None,
             size: Size { width: 1, height: 1 },
             place: None,
+            plan: None,
             stopping: false,
             asked: false,
             progress: Some(Progress { stage: Stage::Blueprint, done: 10, total: 40, seconds: 1.0, variation: (0, 2) }),

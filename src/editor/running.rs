@@ -98,6 +98,7 @@ impl Editor {
             looked_at: self.document.current().map(|r| r.id),
             size,
             place: job.place.clone(),
+            plan: None,
             stopping: false,
             asked: false,
             progress: None,
@@ -112,6 +113,7 @@ impl Editor {
     pub(super) fn finished(&mut self, id: JobId, ending: Ending, commands: &mut Vec<Command>) {
         let Some(run) = self.run.take_if(|r| r.id == id) else { return };
         self.offer(&run);
+        self.outlook.is_stale = true;
         match ending {
             Ending::Done { seconds, device } => {
                 self.past = Some((self.model.id.clone(), run.mode, Past::of(&seconds, run.steps)));
@@ -126,7 +128,7 @@ impl Editor {
                 self.say(NoticeKind::Done, &format!("Stopped.{kept}"));
             }
             Ending::Failed { why, out_of_memory } => {
-                let next = if out_of_memory { " Close other programs, or use a smaller model." } else { "" };
+                let next = if out_of_memory { " Close other programs, or make the model smaller (Models…)." } else { "" };
                 self.say(NoticeKind::Failed, &format!("That did not work: {why}.{next}"));
             }
         }

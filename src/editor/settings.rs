@@ -70,6 +70,8 @@ pub struct Settings {
     /// Files that were opened lately, the newest first.
     pub recent: Vec<PathBuf>,
     pub frame: Option<Frame>,
+    /// Folders with models that were not downloaded.
+    pub folders: Vec<PathBuf>,
 }
 
 impl Default for Settings {
@@ -84,6 +86,7 @@ impl Default for Settings {
             keys: BTreeMap::new(),
             recent: Vec::new(),
             frame: None,
+            folders: Vec::new(),
         }
     }
 }
@@ -131,7 +134,7 @@ mod tests {
     #[test]
     fn settings_survive_what_is_missing_and_what_is_not_known() {
         let mut kept = Settings { theme: ThemeChoice::Dark, model: ModelId::Folder("m".into()), ..Settings::default() };
-        kept.device = DeviceChoice::Cuda;
+        (kept.device, kept.folders) = (DeviceChoice::Cuda, vec!["m".into()]);
         for setting in [
             Setting::Language(Language::German),
             Setting::Scale(1000),

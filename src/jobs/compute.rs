@@ -1,13 +1,13 @@
 //! The lane that runs models.
 
-use super::{CancelToken, Ending, Event, Job, Place, Up, lower_priority, now, storage};
+use super::{CancelToken, Ending, Event, Forecast, Intent, Job, Place, Up, lower_priority, now, storage};
 use crate::document::{LocalEdit, Placing};
 use crate::imaging::{self, Picture};
 use crate::pipeline::{
     self, Blueprint, Engine, Made, Observer, Outcome, Palette, PlanChoice, Preview, Progress, Request, Residency, Settings, device_name,
 };
 use crate::places;
-use crate::recipe::ModelId;
+use crate::recipe::{ModelId, Recipe};
 use crossbeam_channel::Receiver;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -24,6 +24,13 @@ pub struct Failure {
 pub trait Backend: Send {
     /// # Errors      a sentence for a person
     fn run(&mut self, job: &Job, observer: &mut dyn Observer) -> Result<Outcome, Failure>;
+
+    /// How a run would use memory now.
+    ///
+    /// # Errors      it could not run, as a sentence
+    fn forecast(&mut self, _: &Intent) -> Result<Forecast, String> {
+        Err("nobody knows".to_owned())
+    }
 
     /// The device that computes.
     fn device(&self) -> String;
@@ -65,21 +72,7 @@ impl EngineBackend {
     ///
     /// # Errors      a sentence for a person
     pub(super) fn run_stepped(&mut self, job: &Job, step_down: u32, observer: &mut dyn Observer) -> Result<Outcome, Failure> {
-        let failure = |e: pipeline::Error| Failure { why: e.to_string(), out_of_memory: e.is_out_of_memory() };
-        let wanted = Wanted { model: job.recipe.model.clone(), device: job.device, step_down };
-        if self.engine.as_ref().is_none_or(|(has, _)| *has != wanted) {
-            self.engine = None; // two models at once are more than most machines can hold
-            // Where a worker was killed, one that takes less is next, whatever memory seems to be free.
-            let plan = match step_down {
-                0 => PlanChoice::Auto,
-                1 => PlanChoice::Fixed(Residency::StageByStage),
-                _ => PlanChoice::Fixed(Residency::LayerByLayer),
-            };
-            let settings = Settings { device: job.device, plan, cache: self.cache.clone(), ..Settings::default() };
-            let engine = Engine::open(&job.recipe.model, &settings).map_err(failure)?;
-            self.engine = Some((wanted, engine));
-        }
-        let Some((_, engine)) = &mut self.engine else { return Err(Failure { why: "no model".to_owned(), out_of_memory: false }) };
+        let engine = self.engine(&job.recipe.model, job.device, step_down)?;
         let mut request = Request::new(job.recipe.clone());
         request.reference.clone_from(&job.reference);
         if let (Some(picture), Some(Place { seen, placing })) = (&job.reference, &job.place) {
@@ -96,11 +89,48 @@ impl EngineBackend {
         }
         outcome
     }
+
+    /// How a run would use memory, after memory has run out so many times.
+    ///
+    /// # Errors      it could not run, as a sentence
+    pub(super) fn forecast_stepped(&mut self, intent: &Intent, step_down: u32) -> Result<Forecast, String> {
+        let engine = self.engine(&intent.model, intent.device, step_down).map_err(|failure| failure.why)?;
+        let mut request = Request::new(Recipe::new(intent.model.clone(), ""));
+        request.variations = intent.variations;
+        let plan = engine.plan(&request, intent.edits).map_err(|e| e.to_string())?;
+        Ok(Forecast { plan, device: device_name(engine.device()).to_owned() })
+    }
+
+    /// The model on the device: the one that is there, or opened for it.
+    fn engine(&mut self, model: &ModelId, device: pipeline::DeviceChoice, step_down: u32) -> Result<&mut Engine, Failure> {
+        let wanted = Wanted { model: model.clone(), device, step_down };
+        if self.engine.as_ref().is_none_or(|(has, _)| *has != wanted) {
+            self.engine = None; // two models at once are more than most machines can hold
+            // Where a worker was killed, one that takes less is next, whatever memory seems to be free.
+            let plan = match step_down {
+                0 => PlanChoice::Auto,
+                1 => PlanChoice::Fixed(Residency::StageByStage),
+                _ => PlanChoice::Fixed(Residency::LayerByLayer),
+            };
+            let settings = Settings { device, plan, cache: self.cache.clone(), ..Settings::default() };
+            let engine = Engine::open(model, &settings).map_err(failure)?;
+            self.engine = Some((wanted, engine));
+        }
+        self.engine.as_mut().map(|(_, engine)| engine).ok_or_else(|| Failure { why: "no model".to_owned(), out_of_memory: false })
+    }
+}
+
+fn failure(error: pipeline::Error) -> Failure {
+    Failure { why: error.to_string(), out_of_memory: error.is_out_of_memory() }
 }
 
 impl Backend for EngineBackend {
     fn run(&mut self, job: &Job, observer: &mut dyn Observer) -> Result<Outcome, Failure> {
         self.run_stepped(job, 0, observer)
+    }
+
+    fn forecast(&mut self, intent: &Intent) -> Result<Forecast, String> {
+        self.forecast_stepped(intent, 0)
     }
 
     fn device(&self) -> String {
@@ -112,10 +142,27 @@ impl Backend for EngineBackend {
     }
 }
 
+/// What the lane is asked for.
+pub(super) enum Work {
+    Job(Box<Job>, CancelToken),
+    Forecast(Box<Intent>),
+}
+
 /// Runs jobs until the window is gone.
-pub(super) fn run(jobs: &Receiver<(Box<Job>, CancelToken)>, mut backend: Box<dyn Backend>, up: &Up) {
+pub(super) fn run(works: &Receiver<Work>, mut backend: Box<dyn Backend>, up: &Up) {
     lower_priority();
-    for (job, cancel) in jobs {
+    for work in works {
+        let (job, cancel) = match work {
+            Work::Job(job, cancel) => (job, cancel),
+            Work::Forecast(intent) => {
+                let told = catch_unwind(AssertUnwindSafe(|| backend.forecast(&intent))).unwrap_or_else(|panic| {
+                    backend.forget();
+                    Err(format!("the plan broke off: {}", words(panic.as_ref())))
+                });
+                up.send(Event::Forecast { intent, result: told.map(Box::new) });
+                continue;
+            }
+        };
         let id = job.id;
         if cancel.is_cancelled() {
             up.send(Event::Finished { id, ending: Ending::Cancelled });

@@ -1,7 +1,8 @@
 //! What the window asks for, and what it is told. Closed enums: nothing else passes between threads.
 
 use super::{
-    Blueprint, ConvertProgress, ConvertRequest, Converted, DeviceChoice, DeviceFacts, Latents, Made, Palette, Preview, Progress, Stage,
+    Blueprint, ConvertProgress, ConvertRequest, Converted, DeviceChoice, DeviceFacts, Estimate, Forecast, Glance, Intent, Latents, Made,
+    Palette, Preview, Progress, Stage,
 };
 use crate::document::{Document, LocalEdit, Placing, Revision, RevisionId};
 use crate::hub;
@@ -47,6 +48,13 @@ pub enum Command {
     Cancel(JobId),
     /// Take what is painted so far for the picture: developed, recorded, and no further variation begun.
     FinishEarly(JobId),
+    /// Find out how a run would use memory now. Answered by `Forecast`, behind the jobs that were asked for before.
+    Forecast(Box<Intent>),
+    /// Find out how small a model could be, in a folder that need not be there. Answered by `ConversionEstimated`.
+    EstimateConversion {
+        model: ModelId,
+        out: PathBuf,
+    },
     /// Make an official model folder ready. Answered by `Converting`, and once by `Converted`.
     Convert(Box<ConvertRequest>),
     /// Stop all conversions; the same request goes on later.
@@ -164,8 +172,8 @@ pub enum Command {
     ListDevices,
     /// Keep the settings. Answered only where that fails.
     SaveSettings(String),
-    /// Tell which models are here and which are begun. Answered by `Models`. Does not connect.
-    ListModels,
+    /// Tell which models are here and which are begun, also in these folders. Answered by `Models`. Does not connect.
+    ListModels(Vec<PathBuf>),
     /// Ask the net what a model consists of. Answered by `ModelLookedUp`.
     LookUpModel(hub::Source),
     /// Fetch what was offered; by this the person accepts the licences whose hashes are named. One at a time.
@@ -188,6 +196,8 @@ pub enum Command {
         name: String,
         cached: bool,
     },
+    /// Remove a model that a conversion has made, ended or not. Answered by `ConvertedRemoved`.
+    RemoveConverted(PathBuf),
 }
 
 /// Up to the window.
@@ -241,6 +251,14 @@ pub enum Event {
     Model {
         model: ModelId,
         facts: Result<ModelFacts, String>,
+    },
+    Forecast {
+        intent: Box<Intent>,
+        result: Result<Box<Forecast>, String>,
+    },
+    ConversionEstimated {
+        model: ModelId,
+        result: Result<Estimate, String>,
     },
     /// How far the conversion into that folder is.
     Converting {
@@ -353,6 +371,10 @@ pub enum Event {
         name: String,
         result: Result<u64, String>,
     },
+    ConvertedRemoved {
+        folder: PathBuf,
+        result: Result<u64, String>,
+    },
 }
 
 /// The models of this machine.
@@ -361,12 +383,21 @@ pub struct Models {
     pub installed: Vec<hub::Installed>,
     /// Begun and not finished: offered to go on with, never begun again without a click.
     pub unfinished: Vec<hub::Unfinished>,
+    /// Those that were not downloaded: made smaller, or lying in a folder that a person has chosen.
+    pub folders: Vec<FolderModel>,
     /// The folder of all models, the cache, and what is free on its disk.
     pub folder: PathBuf,
     pub cache: PathBuf,
     pub free_bytes: Option<u64>,
     /// `HF_HUB_OFFLINE` is set: nothing can be fetched.
     pub offline: bool,
+}
+
+/// A model that is a folder and no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderModel {
+    pub folder: PathBuf,
+    pub glance: Glance,
 }
 
 /// How fetching a model ended.

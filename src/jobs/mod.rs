@@ -15,6 +15,7 @@ mod compute;
 mod converting;
 mod dialogs;
 mod drawing;
+mod forecast;
 mod keeping;
 mod message;
 mod network;
@@ -24,8 +25,8 @@ pub mod worker;
 
 pub use compute::{Backend, EngineBackend, Failure};
 pub use message::{
-    Adjusted, Command, Draw, Ending, Event, Form, GetEnding, Job, JobId, Kept, KeptState, ModelFacts, Models, Place, Shape, Thumbnail,
-    WholeDrawing,
+    Adjusted, Command, Draw, Ending, Event, FolderModel, Form, GetEnding, Job, JobId, Kept, KeptState, ModelFacts, Models, Place, Shape,
+    Thumbnail, WholeDrawing,
 };
 // The words of messages that the hub made up.
 pub use crate::hub::{
@@ -34,9 +35,10 @@ pub use crate::hub::{
 };
 // The words of messages that the pipeline made up.
 pub use crate::pipeline::{
-    BLOCK as PREVIEW_BLOCK, Blueprint, Component, ConvertProgress, ConvertRequest, Converted, DeviceChoice, DeviceFacts, Latents, Made,
-    Palette, Precision, Precisions, Preview, PreviewMap, Progress, Stage,
+    BLOCK as PREVIEW_BLOCK, Blueprint, Component, ConvertProgress, ConvertRequest, Converted, DeviceChoice, DeviceFacts, Estimate, Glance,
+    Latents, Made, Palette, Plan as MemoryPlan, Precision, Precisions, Preview, PreviewMap, Progress, Stage,
 };
+pub use forecast::{Forecast, Intent};
 pub use network::FindSettings;
 pub use storage::SETTINGS_FILE;
 pub use worker::WorkerBackend;
@@ -106,7 +108,7 @@ impl Up {
 
 /// The window's end of all lanes.
 pub struct Jobs {
-    compute: Sender<(Box<Job>, CancelToken)>,
+    compute: Sender<compute::Work>,
     converting: Sender<(Box<ConvertRequest>, CancelToken)>,
     storage: Sender<Command>,
     pixels: Sender<Command>,
@@ -182,7 +184,7 @@ impl Jobs {
             Command::Submit(job) => {
                 let token = CancelToken::default();
                 self.tokens.insert(job.id, token.clone());
-                let _ = self.compute.send((job, token));
+                let _ = self.compute.send(compute::Work::Job(job, token));
             }
             Command::Cancel(id) => {
                 if let Some(token) = self.tokens.get(&id) {
@@ -193,6 +195,9 @@ impl Jobs {
                 if let Some(token) = self.tokens.get(&id) {
                     token.finish_early();
                 }
+            }
+            Command::Forecast(intent) => {
+                let _ = self.compute.send(compute::Work::Forecast(intent));
             }
             Command::Convert(request) => {
                 let _ = self.converting.send((request, self.conversions.clone()));
@@ -215,7 +220,11 @@ impl Jobs {
             Command::GetModel { .. } | Command::ResumeGet(_) | Command::PauseGet | Command::CancelGet(_) => {
                 let _ = self.network.send(command);
             }
-            Command::ListModels | Command::LookUpModel(_) | Command::VerifyModel(_) | Command::RemoveModel { .. } => {
+            Command::ListModels(_)
+            | Command::LookUpModel(_)
+            | Command::VerifyModel(_)
+            | Command::RemoveModel { .. }
+            | Command::RemoveConverted(_) => {
                 let _ = self.models.send(command);
             }
             Command::Adjust { .. }

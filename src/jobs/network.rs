@@ -2,11 +2,14 @@
 //!
 //! One model is fetched at a time, by several threads for its files. Nothing is asked of the net but on a command.
 
-use super::{Command, Event, GetEnding, Models, Up};
+use super::{Command, Event, FolderModel, GetEnding, Models, Up};
 use crate::hub::{Cache, Checking, Download, Error, Settings, Shelf, Stop, look_up};
+use crate::pipeline::{Glance, glance, remove_converted};
 use crate::places;
 use crossbeam_channel::Receiver;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -136,10 +139,11 @@ pub(super) fn keep(commands: &Receiver<Command>, up: &Up, settings: &FindSetting
         if catch_unwind(AssertUnwindSafe(|| work(command, up, settings))).is_err() {
             let why = || "an answer made the program stumble; please report it".to_owned();
             match told {
-                Command::ListModels => up.send(Event::Models(Err(why()))),
+                Command::ListModels(_) => up.send(Event::Models(Err(why()))),
                 Command::LookUpModel(source) => up.send(Event::ModelLookedUp { source, result: Err(why()) }),
                 Command::VerifyModel(name) => up.send(Event::ModelVerified { name, result: Err(why()) }),
                 Command::RemoveModel { name, .. } => up.send(Event::ModelRemoved { name, result: Err(why()) }),
+                Command::RemoveConverted(folder) => up.send(Event::ConvertedRemoved { folder, result: Err(why()) }),
                 _ => {}
             }
         }
@@ -148,7 +152,7 @@ pub(super) fn keep(commands: &Receiver<Command>, up: &Up, settings: &FindSetting
 
 fn work(command: Command, up: &Up, settings: &FindSettings) {
     match command {
-        Command::ListModels => up.send(Event::Models(settings().map(|s| list(&s)).map_err(|e| e.to_string()))),
+        Command::ListModels(folders) => up.send(Event::Models(settings().map(|s| list(&s, folders)).map_err(|e| e.to_string()))),
         Command::LookUpModel(source) => {
             let found = settings().and_then(|settings| look_up(&settings, &source, &Stop::default()));
             up.send(Event::ModelLookedUp { source, result: found.map(Box::new).map_err(|e| e.to_string()) });
@@ -162,15 +166,38 @@ fn work(command: Command, up: &Up, settings: &FindSettings) {
             let removed = settings().and_then(|settings| Shelf::new(&settings).remove(&name, cached));
             up.send(Event::ModelRemoved { result: removed.map_err(|e| e.to_string()), name });
         }
+        Command::RemoveConverted(folder) => {
+            let result = remove_converted(&folder).map_err(|e| e.to_string());
+            up.send(Event::ConvertedRemoved { folder, result });
+        }
         _ => {}
     }
 }
 
-fn list(settings: &Settings) -> Models {
+fn list(settings: &Settings, folders: Vec<PathBuf>) -> Models {
     let shelf = Shelf::new(settings);
+    let installed = shelf.installed();
+    // What was made smaller lies beside the downloads, or where a person wanted it.
+    let beside = std::fs::read_dir(&settings.models).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut beside: Vec<PathBuf> = beside.filter(|path| path.is_dir()).collect();
+    beside.sort();
+    let made = beside.into_iter().map(|folder| (folder, false));
+    let elsewhere = folders.into_iter().filter(|folder| !folder.starts_with(&settings.models));
+    let mut seen: BTreeSet<PathBuf> = installed.iter().map(|model| model.folder.clone()).collect();
+    let mut all = Vec::new();
+    for (folder, is_wanted) in made.chain(elsewhere.map(|folder| (folder, true))) {
+        if seen.insert(folder.clone()) {
+            let glance = glance(&folder);
+            // What else lies there is nobody's business.
+            if is_wanted || matches!(glance, Glance::Ready { .. } | Glance::Begun { .. }) {
+                all.push(FolderModel { folder, glance });
+            }
+        }
+    }
     Models {
-        installed: shelf.installed(),
         unfinished: shelf.unfinished(),
+        folders: all,
+        installed,
         folder: settings.models.clone(),
         cache: settings.cache.clone(),
         free_bytes: Cache::new(&settings.cache).free_bytes(),

@@ -3,6 +3,7 @@
 use super::keeping::Keeper;
 use super::{Command, Event, ModelFacts, Thumbnail, Up, now};
 use crate::imaging::{self, ContextBox, Filter, Mask, Picture, Pyramid};
+use crate::pipeline::estimate;
 use crate::pipeline::load::Checkpoint;
 use crate::places;
 use crate::recipe::ModelId;
@@ -53,6 +54,10 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
             let facts = look_at(&model);
             up.send(Event::Model { model, facts });
         }
+        Command::EstimateConversion { model, out } => {
+            let result = estimate(&model, &out).map_err(|e| e.to_string());
+            up.send(Event::ConversionEstimated { model, result });
+        }
         Command::Copy(picture) => up.send(Event::Copied(clipboard.copy(&picture))),
         Command::Paste => match clipboard.paste() {
             Pasted::Picture(result) => up.send(Event::Opened { name: String::new(), at: now(), result: result.map(with_screen) }),
@@ -78,6 +83,7 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
         Command::Submit(_)
         | Command::Cancel(_)
         | Command::FinishEarly(_)
+        | Command::Forecast(_)
         | Command::Convert(_)
         | Command::CancelConversion
         | Command::ListDevices
@@ -93,14 +99,15 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
         | Command::ShapeMask { .. }
         | Command::Draw(_)
         | Command::Prepare { .. }
-        | Command::ListModels
+        | Command::ListModels(_)
         | Command::LookUpModel(_)
         | Command::GetModel { .. }
         | Command::ResumeGet(_)
         | Command::PauseGet
         | Command::CancelGet(_)
         | Command::VerifyModel(_)
-        | Command::RemoveModel { .. } => {}
+        | Command::RemoveModel { .. }
+        | Command::RemoveConverted(_) => {}
     }
 }
 
@@ -114,6 +121,7 @@ fn broke_off(command: Command, up: &Up) {
         Command::OpenMask { .. } => up.send(Event::MaskOpened(Err(why()))),
         Command::Export { path, .. } | Command::SaveMask { path, .. } => up.send(Event::Exported { path, result: Err(why()) }),
         Command::LookAt(model) => up.send(Event::Model { model, facts: Err(why()) }),
+        Command::EstimateConversion { model, .. } => up.send(Event::ConversionEstimated { model, result: Err(why()) }),
         Command::Copy(_) => up.send(Event::Copied(Err(why()))),
         Command::Fetch(id) => up.send(Event::Fetched { id, result: Err(why()) }),
         Command::OpenProject(_) => up.send(Event::Project(Err(why()))),

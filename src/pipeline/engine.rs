@@ -180,7 +180,7 @@ impl Engine {
     ///
     /// # Errors      the request contradicts itself or the model, or not even the smallest plan fits
     pub fn plan(&self, request: &Request, edits: bool) -> Result<Plan> {
-        let size = self.check(request)?;
+        let size = self.check(request, edits)?;
         let prompt = self.prompts.write(&request.recipe.prompt, edits)?;
         self.plan_for(request, size, edits, prompt.text_ids.len())
     }
@@ -234,7 +234,7 @@ impl Engine {
     /// The stages under the fastest plan that fits. Where memory is short all the same, everything is freed and the run goes
     /// on from what it has under the next smaller plan.
     fn planned(&mut self, request: &Request, watch: &mut Watch, made: &mut Vec<Made>) -> Result<()> {
-        let size = self.check(request)?;
+        let size = self.check(request, request.reference.is_some())?;
         // 1. The prompt in tokens.
         let prompt = self.prompts.write(&request.recipe.prompt, request.reference.is_some())?;
         let mut plan = self.plan_for(request, size, request.reference.is_some(), prompt.text_ids.len())?;
@@ -349,10 +349,10 @@ impl Engine {
     }
 
     /// The size of the latents (width, height), if the request makes sense.
-    fn check(&self, request: &Request) -> Result<(usize, usize)> {
+    fn check(&self, request: &Request, edits: bool) -> Result<(usize, usize)> {
         let (configs, recipe) = (&self.checkpoint.configs, &request.recipe);
         let setting = |what: String| Err(Error::Setting(what));
-        if request.reference.is_some() {
+        if edits {
             self.checkpoint.can_edit().map_err(Error::CannotEdit)?;
             if (request.free.is_some() || request.reconstruct) && !self.checkpoint.parts().contains(&Part::Encoder) {
                 return Err(Error::CannotEdit("its autoencoder's encoder is missing, which an edit of a part needs"));
@@ -384,7 +384,7 @@ impl Engine {
         let f = configs.vae.compression();
         let side = configs.side();
         let (width, height) = recipe.size.map_or((side, side), |s| (s.width as usize, s.height as usize));
-        if request.reference.is_some() && (width, height) != (side, side) {
+        if edits && (width, height) != (side, side) {
             return setting(format!("this model edits at {side} x {side} pixels, not at {width} x {height}"));
         }
         if width == 0 || height == 0 || width % f != 0 || height % f != 0 || width > 8192 || height > 8192 {

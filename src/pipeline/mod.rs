@@ -30,8 +30,8 @@ mod watch;
 
 pub use blueprint::codes;
 pub use convert::{
-    Compared, Component, ConvertRequest, Converted, Measure, Precision, Precisions, Progress as ConvertProgress,
-    compare as compare_precision, convert,
+    Compared, Component, ConvertRequest, Converted, Estimate, Glance, Measure, Precision, Precisions, Progress as ConvertProgress,
+    compare as compare_precision, convert, estimate, glance, remove as remove_converted,
 };
 pub use device::{DeviceChoice, DtypeChoice, name as device_name};
 pub use devices::{DeviceFacts, cpu, devices};

@@ -296,6 +296,19 @@ impl Plan {
         format!("Memory was short; going on so: {}{}", first.collect::<String>(), how.as_str())
     }
 
+    /// The same in few words: how, and how much of how much.
+    pub fn short(&self) -> String {
+        let how = match self.residency {
+            Residency::All => "with everything in memory",
+            Residency::StageByStage => "stage by stage",
+            Residency::LayerByLayer => "layer by layer from the disk",
+        };
+        let (need, usable) = (self.peak_bytes, self.usable_bytes);
+        let is_small = need < 100 << 20;
+        let need = if is_small || usable == u64::MAX { size(need) } else { number(need, usable) };
+        if usable == u64::MAX { format!("{how}, {need}") } else { format!("{how}, {need} of {}", size(usable)) }
+    }
+
     fn refusal(&self, facts: &Facts) -> Error {
         let stage = self.stages.iter().max_by_key(|n| n.bytes());
         let (weights, working) = stage.map_or((0, 0), |n| (n.weights_bytes, n.working_bytes));
@@ -387,6 +400,7 @@ mod tests {
         };
         assert_eq!(told(60_000), (Residency::All, Weights::F32, None));
         assert_eq!(told(30_000), (Residency::All, Weights::AsStored, None), "copies are for machines with plenty");
+        assert_eq!(chosen(5000).unwrap().short(), "stage by stage, 4.1 of 4.9 GiB");
         assert_eq!(told(5000), (Residency::StageByStage, Weights::AsStored, None));
         let (residency, _, held) = told(2900);
         assert!(residency == Residency::LayerByLayer && held.is_some_and(|n| (10..19).contains(&n)), "{held:?}");

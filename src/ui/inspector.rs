@@ -39,7 +39,7 @@ fn model(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             }
             let name = match &editor.model.id {
                 ModelId::Nano => "nano, built in".to_owned(),
-                folder @ ModelId::Folder(_) => folder.name(),
+                ModelId::Folder(folder) => editor.shelf.folder_title(folder),
             };
             ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
                 ui.add(egui::Label::new(RichText::new(name).color(colours.text)).truncate());
@@ -48,6 +48,10 @@ fn model(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     });
     if let Some(get) = &editor.shelf.get {
         let line = format!("{}: {}", get.title, models::get_words(get));
+        ui.add(egui::Label::new(RichText::new(line).small().color(colours.weak)).truncate());
+    }
+    if let Some(conversion) = &editor.shelf.conversion {
+        let line = format!("{}: {}", conversion.title, models::conversion_words(conversion));
         ui.add(egui::Label::new(RichText::new(line).small().color(colours.weak)).truncate());
     }
     match &editor.model.facts {

@@ -26,7 +26,7 @@ mod words;
 pub use times::{Moment, Times};
 
 use crate::document::RevisionId;
-use crate::editor::{Action, Editor, Proof, Thumbnail};
+use crate::editor::{Action, Editor, Proof, Run, Shelf, Thumbnail, sentence};
 use actions::Wish;
 use eframe::egui::{
     self, Align2, CentralPanel, Color32, ColorImage, Context, Frame, Margin, Panel, Stroke, StrokeKind, TextureHandle, TextureId,
@@ -50,7 +50,12 @@ pub struct Surface {
     preferences: Option<preferences::Preferences>,
     /// Only the picture and the prompt are shown.
     hides_panels: bool,
+    /// When it was last asked how the next run would use memory.
+    looked_ahead: f64,
 }
+
+/// Seconds after which what was free may no longer be.
+const FRESH: f64 = 10.0;
 
 impl Surface {
     /// Draws everything; returns what the person did.
@@ -66,7 +71,7 @@ impl Surface {
             top::show(ui, editor, &mut actions, &mut wishes);
         });
         Panel::bottom("status").exact_size(theme::STATUS_HEIGHT).frame(panel(Margin::symmetric(theme::PAD, 0))).show(ui, |ui| {
-            status(ui, editor);
+            status(ui, editor, &mut actions);
         });
         if !self.hides_panels {
             Panel::right("inspector").exact_size(theme::INSPECTOR_WIDTH).frame(panel(Margin::same(theme::PAD))).show(ui, |ui| {
@@ -106,6 +111,12 @@ impl Surface {
             // Progress moves at the display's rate. Drawn by the CPU it would take the model's time.
             ctx.request_repaint_after(if editor.slow_screen.is_some() { SLOW_FRAME } else { Duration::ZERO });
         }
+        // Only while somebody is there: a window at rest does nothing.
+        let (now, moves) = ctx.input(|i| (i.time, !i.events.is_empty()));
+        if moves && editor.run.is_none() && now - self.looked_ahead > FRESH {
+            self.looked_ahead = now;
+            actions.push(Action::LookAhead);
+        }
         // A run is the last thing of a frame: words that were typed in the same frame are part of its prompt.
         actions.sort_by_key(|action| *action == Action::Run);
         actions
@@ -133,7 +144,7 @@ impl Surface {
 }
 
 /// Size, what is made where, and what the program is about to do.
-fn status(ui: &mut Ui, editor: &Editor) {
+fn status(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     let colours = theme::colours(ui.style());
     ui.horizontal_centered(|ui| {
         let say = |ui: &mut Ui, words: String| ui.label(egui::RichText::new(words).small().color(colours.weak));
@@ -147,12 +158,7 @@ fn status(ui: &mut Ui, editor: &Editor) {
             let response = ui.label(egui::RichText::new(proof_words(proof)).small().color(colours.good));
             response.on_hover_text("Counted from the pixels of this picture and of the one that it was made from, at full depth");
         }
-        if let Some(device) = &editor.device {
-            let response = say(ui, format!("Runs on {device}"));
-            if let Some(plan) = &editor.plan {
-                response.on_hover_text(format!("{plan}."));
-            }
-        }
+        memory(ui, editor, actions);
         if editor.is_opening() {
             say(ui, "Opening…".to_owned());
         }
@@ -160,6 +166,31 @@ fn status(ui: &mut Ui, editor: &Editor) {
             say(ui, slow.clone());
         }
     });
+}
+
+/// Where the job runs and how it uses memory; with none, how the next one would. A click leads to the page of models.
+fn memory(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
+    let colours = theme::colours(ui.style());
+    let (words, tip, colour) = match (&editor.run, editor.outlook()) {
+        // Memory was short, and that stays to be read.
+        (Some(Run { plan: Some((plan, true)), .. }), _) => (plan.clone(), plan.clone(), colours.accent),
+        (Some(Run { plan: Some((plan, false)), .. }), _) => {
+            let device = editor.outlook().and_then(Result::ok).map(|f| f.device.clone()).or_else(|| editor.device.clone());
+            (device.map_or_else(|| plan.clone(), |device| format!("Runs on {device}")), plan.clone(), colours.weak)
+        }
+        (_, Some(Ok(forecast))) => (format!("Will run on {}", forecast.words()), forecast.plan.words.clone(), colours.weak),
+        (_, Some(Err(why))) => (sentence(why), sentence(why), colours.danger),
+        (_, None) => match &editor.device {
+            Some(device) => (format!("Runs on {device}"), editor.plan.clone().unwrap_or_default(), colours.weak),
+            None => return,
+        },
+    };
+    let label = egui::Label::new(egui::RichText::new(&words).small().color(colour)).sense(egui::Sense::click()).truncate();
+    let response = ui.add(label).on_hover_cursor(egui::CursorIcon::PointingHand);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &words));
+    if response.on_hover_text(format!("{}. Click to choose a model or what computes.", tip.trim_end_matches('.'))).clicked() {
+        actions.push(Action::Shelf(Shelf::Open));
+    }
 }
 
 /// What was counted, as a sentence.

@@ -122,3 +122,67 @@ pub fn choose_variations(screen: &Screen, count: u8) {
     let left = WIDTH as f32 - theme::INSPECTOR_WIDTH;
     screen.click(left + 121.0 + 34.0 * f32::from(count - 1), theme::TOP_HEIGHT + 204.0);
 }
+
+/// A button on a page over the window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Button {
+    pub x: f32,
+    pub y: f32,
+    /// The one that leads on.
+    pub is_accent: bool,
+}
+
+/// All buttons that can be pressed in a part of the screen, from the top, and in each row from the left. What lies behind a page
+/// is dimmed, so that it does not count.
+pub fn buttons(screen: &Screen, [x, y]: [Range<usize>; 2]) -> Vec<Button> {
+    const NARROWEST: usize = 24;
+    let shot = screen.shot();
+    let of = |c: egui::Color32| [c.r(), c.g(), c.b()];
+    let fills = [theme::DARK, theme::LIGHT].map(|c| [(of(c.raised), false), (of(c.accent), true)]);
+    let at = |x: usize, y: usize| -> &[u8] { &shot.rgb[3 * (y * shot.width + x)..][..3] };
+    let mut found: Vec<([usize; 3], bool)> = Vec::new();
+    for row in y.start..y.end.saturating_sub(20) {
+        let mut left = x.start;
+        while left < x.end {
+            let fill = fills.iter().flatten().find(|(fill, _)| at(left, row) == fill);
+            let length = fill.map_or(0, |(fill, _)| (left..x.end).take_while(|x| at(*x, row) == fill).count());
+            // Tall enough, the same on the way down, and not the lower part of one that was found.
+            let is_new = || !found.iter().any(|([l, top, len], _)| row < top + 34 && left < l + len && left + length > *l);
+            if let Some((_, accent)) =
+                fill.filter(|(fill, _)| length >= NARROWEST && (2..18).all(|d| at(left + 2, row + d) == fill) && is_new())
+            {
+                found.push(([left, row, length], *accent));
+            }
+            left += length.max(1);
+        }
+    }
+    let half = theme::BUTTON_HEIGHT / 2.0;
+    let mut all: Vec<Button> = found
+        .into_iter()
+        .map(|([left, top, length], is_accent)| Button { x: (left + length / 2) as f32, y: top as f32 + half - 1.0, is_accent })
+        .collect();
+    all.sort_by(|a, b| (a.y as usize / 6, a.x as usize).cmp(&(b.y as usize / 6, b.x as usize)));
+    all
+}
+
+/// Clicks at a place until something comes of it: a click that takes as long as a slow frame is none. Afterwards the pointer is
+/// where it lights up nothing, within the frame of a page; it goes there only once the click was heard, since a click counts
+/// where the pointer is then.
+#[track_caller]
+pub fn press_at(screen: &Screen, (x, y): (f32, f32), what: &str, there: impl Fn() -> bool) {
+    let tries = (0..4).any(|_| {
+        screen.click(x, y);
+        let start = Instant::now();
+        let mut is_there = there();
+        while !is_there && start.elapsed() < Duration::from_secs(12) {
+            sleep(Duration::from_millis(100));
+            is_there = there();
+            if start.elapsed() > Duration::from_millis(1500) {
+                screen.to(314.0, 410.0); // what is lit up is not found by its colour
+            }
+        }
+        is_there
+    });
+    screen.to(314.0, 410.0);
+    assert!(tries, "{what}; {}", screen.keep());
+}

@@ -6,8 +6,15 @@
 mod controls;
 mod disk;
 mod kill;
+mod models;
 mod program;
+#[allow(dead_code, reason = "made for the tests of the hub")]
+#[path = "../hub/scene.rs"]
+mod scene;
 mod screen;
+#[allow(dead_code, reason = "made for the tests of the hub")]
+#[path = "../hub/server.rs"]
+mod server;
 mod tour;
 
 use controls::{middle, run_button};

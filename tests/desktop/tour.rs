@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// Lets the window draw what was asked for: until nothing moves any more above the prompt, where the cursor blinks.
 #[track_caller]
-fn rest(screen: &Screen) {
+pub fn rest(screen: &Screen) {
     let seen = || {
         let shot = screen.shot();
         shot.part(0, 0, WIDTH as usize, HEIGHT as usize - 130)
@@ -35,18 +35,18 @@ fn rest(screen: &Screen) {
 
 /// Presses a key and waits for what comes of it.
 #[track_caller]
-fn key(screen: &Screen, keys: &str) {
+pub fn key(screen: &Screen, keys: &str) {
     screen.key(keys);
     rest(screen);
 }
 
 /// A stop of the tour.
-fn stop(screen: &Screen, name: &str) {
+pub fn stop(screen: &Screen, name: &str) {
     rest(screen);
     shot(screen, name);
 }
 
-fn shot(screen: &Screen, name: &str) {
+pub fn shot(screen: &Screen, name: &str) {
     let Some(folder) = std::env::var_os("PENTIMENTO_TOUR").map(PathBuf::from) else { return };
     let shot = screen.shot();
     let picture = Picture::from_rgb8(shot.width as u32, shot.height as u32, &shot.rgb).unwrap();

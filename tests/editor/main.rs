@@ -6,6 +6,7 @@ mod history;
 mod models;
 mod plan;
 mod selection;
+mod smaller;
 
 use pentimento::document::{LocalEdit, Origin, RevisionId};
 use pentimento::editor::{Action, Again, Editor, Message, Mode, NoticeKind, Question, Settings};
@@ -92,8 +93,12 @@ fn drawn(editor: &mut Editor, commands: Vec<Command>) -> Vec<Command> {
 
 /// What is kept has a test of its own.
 fn but_for_keeping(mut commands: Vec<Command>) -> Vec<Command> {
-    commands
-        .retain(|c| !matches!(c, Command::Record { .. } | Command::SetCurrent { .. } | Command::SaveState(_) | Command::Compare { .. }));
+    commands.retain(|c| {
+        !matches!(
+            c,
+            Command::Record { .. } | Command::SetCurrent { .. } | Command::SaveState(_) | Command::Compare { .. } | Command::Forecast(_)
+        )
+    });
     commands
 }
 

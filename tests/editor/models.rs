@@ -35,7 +35,7 @@ fn looked_up(editor: &mut Editor, offer: Box<Offer>) {
 #[test]
 fn nothing_is_fetched_before_its_licence_is_accepted_and_there_is_room() {
     let mut e = editor();
-    assert!(matches!(shelf(&mut e, Shelf::Open)[..], [Command::ListModels]), "opening the page asks nobody");
+    assert!(matches!(shelf(&mut e, Shelf::Open)[..], [Command::ListModels(_), Command::ListDevices]), "opening the page asks nobody");
     looked_up(&mut e, offer(8_000_000_000, 90_000_000_000, false));
     assert!(shelf(&mut e, Shelf::Get).is_empty(), "not accepted yet");
     shelf(&mut e, Shelf::Accept(true));
@@ -80,7 +80,7 @@ fn a_download_pauses_goes_on_and_ends_and_the_model_is_used_and_removed() {
     let folder = PathBuf::from("/models/blip3o-next-sft-3b");
     let installed = Installed { plan: plan(100, true), folder: folder.clone(), bytes: 100, missing: 0 };
     let ended = event(&mut e, Event::GetEnded { name: name.clone(), ending: GetEnding::Done(installed.clone()) });
-    assert!(matches!(ended[..], [Command::ListModels]) && e.shelf.get.is_none());
+    assert!(matches!(ended[..], [Command::ListModels(_)]) && e.shelf.get.is_none());
     event(&mut e, Event::Models(Ok(Models { installed: vec![installed], ..Models::default() })));
     assert!(e.shelf.is_begun(&name));
 
@@ -100,5 +100,5 @@ fn a_download_pauses_goes_on_and_ends_and_the_model_is_used_and_removed() {
     let removed = shelf(&mut e, Shelf::Remove);
     assert!(matches!(removed.last(), Some(Command::RemoveModel { cached: false, .. })), "{removed:?}");
     assert_eq!(e.model.id, ModelId::Nano, "what is removed is not used any more");
-    assert!(matches!(event(&mut e, Event::ModelRemoved { name, result: Ok(7) })[..], [Command::ListModels]));
+    assert!(matches!(event(&mut e, Event::ModelRemoved { name, result: Ok(7) })[..], [Command::ListModels(_)]));
 }

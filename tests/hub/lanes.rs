@@ -51,7 +51,7 @@ fn ended(jobs: &mut Jobs) -> GetEnding {
 }
 
 fn list(jobs: &mut Jobs) -> Models {
-    jobs.send(Command::ListModels);
+    jobs.send(Command::ListModels(Vec::new()));
     wait(jobs, |e| if let Event::Models(models) = e { models.ok() } else { None })
 }
 

@@ -1,27 +1,11 @@
 //! The shared cache, our folder of models, licences, and what is offered when.
 
-use crate::scene::{MODEL, NAME, SIDE, WEIGHTS, all, fetch, get, look, noise_model, server, settings, side};
-use crate::server::{Repo, Server};
+use crate::scene::{MODEL, NAME, SIDE, WEIGHTS, all, fetch, get, look, noise_model, real_model, server, settings, side};
+use crate::server::Server;
 use pentimento::hub::{Download, Error, Shelf, Source, Stop, look_up};
 use pentimento::recipe::ModelId;
 use std::path::Path;
 use std::time::Duration;
-
-/// The small model of the program as a repository, without what others publish.
-fn real_model() -> (Repo, Repo) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/nano/checkpoint");
-    let read = |repo: Repo, path: &str| repo.with(path, std::fs::read(folder.join(path)).unwrap());
-    let own = [
-        "config.json",
-        "generation_config.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "model.safetensors",
-        "vision_tower/config.json",
-    ];
-    let sides = ["scheduler/scheduler_config.json", "transformer/config.json", "vae/config.json"];
-    (own.iter().fold(Repo::new('a'), |r, p| read(r, p)), sides.iter().fold(Repo::new('b'), |r, p| read(r, p)))
-}
 
 #[test]
 fn what_is_fetched_can_be_opened_and_paints() {

@@ -48,6 +48,22 @@ pub fn noise_model(size: usize) -> Repo {
         .with("optimizer.pt", noise(4, 300_000))
 }
 
+/// The small model of the program as a repository, without what others publish.
+pub fn real_model() -> (Repo, Repo) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/nano/checkpoint");
+    let read = |repo: Repo, path: &str| repo.with(path, std::fs::read(folder.join(path)).unwrap());
+    let own = [
+        "config.json",
+        "generation_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "model.safetensors",
+        "vision_tower/config.json",
+    ];
+    let sides = ["scheduler/scheduler_config.json", "transformer/config.json", "vae/config.json"];
+    (own.iter().fold(Repo::new('a'), |r, p| read(r, p)), sides.iter().fold(Repo::new('b'), |r, p| read(r, p)))
+}
+
 pub fn server(model: Repo) -> Server {
     let server = Server::start();
     server.has(MODEL, model);

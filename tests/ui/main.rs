@@ -30,7 +30,7 @@ struct Window {
 
 impl Window {
     fn new() -> Self {
-        let (mut editor, commands) = Editor::new(Settings::default(), 3);
+        let (editor, commands) = Editor::new(Settings::default(), 3);
         let facts = ModelFacts {
             can_generate: Ok(()),
             can_edit: Ok(()),
@@ -40,8 +40,9 @@ impl Window {
             values: 9_500_000,
             bytes: 19_000_000,
         };
-        editor.update(Message::Event(Event::Model { model: ModelId::Nano, facts: Ok(facts) }));
-        Self { editor, surface: Surface::default(), commands }
+        let mut window = Self { editor, surface: Surface::default(), commands };
+        window.hear(Event::Model { model: ModelId::Nano, facts: Ok(facts) });
+        window
     }
 
     fn hear(&mut self, event: Event) {
@@ -239,7 +240,12 @@ fn it_looks_as_it_did() {
         h.snapshot_options(format!("compare-{name}"), &options);
         results.extend_harness(&mut h);
     }
-    for (page, name) in [(models::list(), "models-dark"), (models::offer(), "offer-dark")] {
+    for (page, name) in [
+        (models::list(), "models-dark"),
+        (models::offer(), "offer-dark"),
+        (models::smaller(), "folders-dark"),
+        (models::choice(), "smaller-dark"),
+    ] {
         let mut h = drawn(page, Theme::Dark);
         h.run_steps(3);
         h.snapshot_options(name, &options);

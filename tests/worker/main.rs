@@ -9,7 +9,9 @@ mod orphans;
 
 use pentimento::document::Placing;
 use pentimento::imaging::{Blend, ContextBox, Mask, Mode, Picture, Rect};
-use pentimento::jobs::{Backend, Command, DeviceChoice, Ending, EngineBackend, Event, Job, JobId, Jobs, Place, Shape, WorkerBackend};
+use pentimento::jobs::{
+    Backend, Command, DeviceChoice, Ending, EngineBackend, Event, Intent, Job, JobId, Jobs, Place, Shape, WorkerBackend,
+};
 use pentimento::pipeline::{Made, Observer, Outcome, Progress, Stage};
 use pentimento::recipe::{ModelId, Recipe, Sampling};
 use std::path::PathBuf;
@@ -192,6 +194,31 @@ fn wishes_and_failures_pass_through() {
     assert!(worker.run(&nowhere, &mut ()).unwrap_err().why.contains("/nowhere"));
     let broken = Job { recipe: Recipe { steps: 0, ..job.recipe.clone() }, ..job };
     assert!(worker.run(&broken, &mut ()).unwrap_err().why.contains("0 steps"));
+}
+
+#[test]
+fn the_worker_that_would_run_tells_its_plan_beforehand() {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut backend = WorkerBackend::with_program(program());
+    let intent = |edits, variations| Intent { model: ModelId::Nano, device: DeviceChoice::Cpu, edits, variations };
+    let told = backend.forecast(&intent(false, 1)).unwrap();
+    let worker = workers_of(std::process::id());
+    assert!(told.device == "CPU" && told.plan.peak_bytes > 10 << 20 && !told.plan.is_step_down, "{told:?}");
+    let more = backend.forecast(&intent(true, 4)).unwrap();
+    assert!(more.plan.peak_bytes > told.plan.peak_bytes, "an edit in four variations takes more: {} {}", more.words(), told.words());
+    // The run that follows is by the same worker and says the same.
+    let mut seen = Told::default();
+    backend.run(&jobs()[0], &mut seen).unwrap();
+    assert_eq!(workers_of(std::process::id()), worker);
+    let how = |words: &str| words.split(':').next().unwrap().to_owned();
+    assert_eq!(how(&seen.plans[0]), how(&told.plan.words));
+    // What cannot run says why, and the worker lives on; one that is dead is followed by another.
+    let missing = Intent { model: ModelId::Folder("/nowhere".into()), ..intent(false, 1) };
+    assert!(backend.forecast(&missing).unwrap_err().contains("no such folder"));
+    assert!(backend.forecast(&intent(false, 17)).unwrap_err().contains("17 variations"));
+    signal(worker[0], libc::SIGKILL);
+    assert!(backend.forecast(&intent(false, 1)).is_ok());
+    assert!(workers_of(std::process::id()).iter().all(|pid| !worker.contains(pid)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::frames::Frame;
 use super::words::{Down, Hello, News, Order, PROTOCOL, Up};
 use crate::jobs::compute::{EngineBackend, words};
-use crate::jobs::{Backend, Failure, lower_priority, yield_to_window};
+use crate::jobs::{Backend, Failure, Intent, lower_priority, yield_to_window};
 use crate::pipeline::{Blueprint, Latents, Made, Observer, Outcome, Palette, Preview, PreviewMap, Progress};
 use crossbeam_channel::{Sender, unbounded};
 use std::cell::Cell;
@@ -22,8 +22,16 @@ struct Wishes {
     enough: AtomicBool,
 }
 
-/// An order and where wishes about it come in.
-type Task = (Box<Order>, Arc<Wishes>);
+/// What the window has asked for.
+enum Task {
+    /// An order and where wishes about it come in.
+    Order(Box<Order>, Arc<Wishes>),
+    Forecast {
+        number: u64,
+        step_down: u32,
+        intent: Box<Intent>,
+    },
+}
 
 /// Works until stdin ends: the whole of `pentimento worker`.
 pub fn serve() -> ExitCode {
@@ -50,9 +58,12 @@ pub fn serve() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let mut backend = EngineBackend::default();
-    for (order, wishes) in tasks {
-        let last = work(&order, &wishes, &mut backend, &say);
-        say(&Up::News(order.number, last));
+    for task in tasks {
+        let (number, last) = match task {
+            Task::Order(order, wishes) => (order.number, work(&order, &wishes, &mut backend, &say)),
+            Task::Forecast { number, step_down, intent } => (number, foretell(&intent, step_down, &mut backend)),
+        };
+        say(&Up::News(number, last));
     }
     ExitCode::SUCCESS
 }
@@ -80,7 +91,12 @@ fn listen(tasks: &Sender<Task>) {
             Ok(Down::Job(order)) => {
                 let wishes = Arc::new(Wishes::default());
                 current = Some((order.number, wishes.clone()));
-                if tasks.send((order, wishes)).is_err() {
+                if tasks.send(Task::Order(order, wishes)).is_err() {
+                    gone(0);
+                }
+            }
+            Ok(Down::Forecast { number, step_down, intent }) => {
+                if tasks.send(Task::Forecast { number, step_down, intent }).is_err() {
                     gone(0);
                 }
             }
@@ -104,6 +120,15 @@ fn work(order: &Order, wishes: &Wishes, backend: &mut EngineBackend, say: &dyn F
             News::Failed { why: format!("the computation broke off: {}", words(panic.as_ref())), out_of_memory: false }
         }
     }
+}
+
+fn foretell(intent: &Intent, step_down: u32, backend: &mut EngineBackend) -> News {
+    let told = catch_unwind(AssertUnwindSafe(|| backend.forecast_stepped(intent, step_down)));
+    let told = told.unwrap_or_else(|panic| {
+        backend.forget();
+        Err(format!("the plan broke off: {}", words(panic.as_ref())))
+    });
+    News::Forecast(Box::new(told))
 }
 
 /// Tells the window what happens.

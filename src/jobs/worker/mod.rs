@@ -7,6 +7,7 @@
 
 mod child;
 mod course;
+mod forecast;
 mod frames;
 mod parent;
 mod probe;
@@ -16,7 +17,7 @@ pub use child::serve;
 pub use probe::devices;
 
 use super::compute::EngineBackend;
-use super::{Backend, Failure, Job};
+use super::{Backend, Failure, Forecast, Intent, Job};
 use crate::pipeline::{DeviceChoice, DeviceFacts, Observer, Outcome, PreviewMap, Stage};
 use crate::places;
 use crate::recipe::ModelId;
@@ -111,6 +112,13 @@ impl WorkerBackend {
         }
     }
 
+    /// Deaths are counted for each model anew.
+    fn count_for(&mut self, model: &ModelId) {
+        if self.step_down.0.as_ref() != Some(model) {
+            self.step_down = (Some(model.clone()), 0);
+        }
+    }
+
     /// The worker for a program: the one that runs, or a new one.
     fn worker(&mut self, program: &Path) -> Result<&mut Worker, String> {
         // A model for one device is of no use to the other, and two of them may not fit.
@@ -170,6 +178,7 @@ impl WorkerBackend {
                         self.device = device;
                         return Ok(Ended::Done(seconds));
                     }
+                    News::Forecast(_) => {}
                     News::Cancelled => return Ok(Ended::Cancelled),
                     News::Failed { why, out_of_memory } => return Ok(Ended::Failed(Failure { why, out_of_memory })),
                 },
@@ -197,9 +206,7 @@ impl WorkerBackend {
 impl Backend for WorkerBackend {
     fn run(&mut self, job: &Job, observer: &mut dyn Observer) -> Result<Outcome, Failure> {
         let mut program = self.program(job.device)?;
-        if self.step_down.0.as_ref() != Some(&job.recipe.model) {
-            self.step_down = (Some(job.recipe.model.clone()), 0);
-        }
+        self.count_for(&job.recipe.model);
         let mut course = Course::new(job);
         let mut seconds = Vec::new();
         let mut deaths = 0;
@@ -256,6 +263,10 @@ impl Backend for WorkerBackend {
             }
         }
         Ok(Outcome::Done { made: course.into_made(), seconds })
+    }
+
+    fn forecast(&mut self, intent: &Intent) -> Result<Forecast, String> {
+        self.ask_forecast(intent)
     }
 
     fn device(&self) -> String {

@@ -5,14 +5,14 @@
 use super::frames::Frame;
 use crate::document::Placing;
 use crate::imaging::{Blend, ContextBox, MAX_PIXELS, MAX_SIDE, Mask, Picture, Pixels, Rect};
-use crate::jobs::{Job, JobId, Place};
+use crate::jobs::{Forecast, Intent, Job, JobId, Place};
 use crate::pipeline::{Blueprint, DeviceChoice, Latents, Made, Palette, Preview, PreviewMap, Progress, Stage};
 use crate::recipe::Recipe;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Raised with every change of what is said here.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Who speaks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,12 @@ impl Hello {
 pub enum Down {
     Hello(Hello),
     Job(Box<Order>),
+    /// Say how a run would use memory. Answered by `News::Forecast` with that number.
+    Forecast {
+        number: u64,
+        step_down: u32,
+        intent: Box<Intent>,
+    },
     /// These name the order that they are about.
     Cancel(u64),
     Enough(u64),
@@ -87,6 +93,8 @@ pub enum News {
         is_step_down: bool,
     },
     Made(Box<Made>),
+    /// The answer to `Down::Forecast`, and all of it.
+    Forecast(Box<std::result::Result<Forecast, String>>),
     Done {
         seconds: Vec<(Stage, f64)>,
         device: String,
@@ -116,6 +124,7 @@ type Result<T> = std::result::Result<T, Error>;
 enum DownHead {
     Hello(Hello),
     Job(Box<OrderHead>),
+    Forecast(u64, u32, Box<Intent>),
     Cancel(u64),
     Enough(u64),
 }
@@ -184,6 +193,7 @@ enum UpHead {
     Notice(u64, String),
     Plan(u64, String, bool),
     Made(u64, Box<MadeHead>),
+    Forecast(u64, Box<std::result::Result<Forecast, String>>),
     Done(u64, Vec<(Stage, f64)>, String),
     Cancelled(u64),
     Failed(u64, String, bool),
@@ -206,6 +216,7 @@ impl Down {
         let mut blobs = Vec::new();
         let head = match self {
             Self::Hello(hello) => DownHead::Hello(hello.clone()),
+            Self::Forecast { number, step_down, intent } => DownHead::Forecast(*number, *step_down, intent.clone()),
             Self::Cancel(number) => DownHead::Cancel(*number),
             Self::Enough(number) => DownHead::Enough(*number),
             Self::Job(order) => {
@@ -236,6 +247,7 @@ impl Down {
         let mut blobs = Blobs(frame.blobs.into_iter());
         let down = match serde_json::from_slice(&frame.head)? {
             DownHead::Hello(hello) => Self::Hello(hello),
+            DownHead::Forecast(number, step_down, intent) => Self::Forecast { number, step_down, intent },
             DownHead::Cancel(number) => Self::Cancel(number),
             DownHead::Enough(number) => Self::Enough(number),
             DownHead::Job(head) => {
@@ -292,6 +304,7 @@ impl Up {
                     UpHead::Made(*n, Box::new(MadeHead { recipe: made.recipe.clone(), path, picture, reconstruction }))
                 }
                 News::Done { seconds, device } => UpHead::Done(*n, seconds.clone(), device.clone()),
+                News::Forecast(told) => UpHead::Forecast(*n, told.clone()),
                 News::Cancelled => UpHead::Cancelled(*n),
                 News::Failed { why, out_of_memory } => UpHead::Failed(*n, why.clone(), *out_of_memory),
             },
@@ -339,6 +352,7 @@ impl Up {
                 Self::News(n, News::Made(Box::new(Made { picture, recipe: head.recipe, tokens, path, reconstruction })))
             }
             UpHead::Done(n, seconds, device) => Self::News(n, News::Done { seconds, device }),
+            UpHead::Forecast(n, told) => Self::News(n, News::Forecast(told)),
             UpHead::Cancelled(n) => Self::News(n, News::Cancelled),
             UpHead::Failed(n, why, out_of_memory) => Self::News(n, News::Failed { why, out_of_memory }),
         };

@@ -5,12 +5,16 @@
 //! complete; memory is that of one stretch of a tensor, and of the codebook.
 
 mod compare;
+mod glance;
 mod plan;
+mod remove;
 mod state;
 mod write;
 
 pub use compare::{Compared, Measure, compare};
+pub use glance::{Estimate, Glance, estimate, glance};
 pub use plan::{Component, Precision, Precisions};
+pub use remove::remove;
 
 use super::load::ready::{FORMAT, LIST, Ready, ReadyFile, STATE};
 use super::load::{Checkpoint, Folder, PICKLE, tower_file};
@@ -123,6 +127,7 @@ pub fn convert(request: &ConvertRequest, tell: &mut dyn FnMut(&Progress) -> Cont
         state::Found::Begun(state) => state,
     };
     let begun: u64 = state.done.iter().map(|f| f.bytes).sum();
+    state.asked = Some(state::Asked { model: absolute(&request.model), precisions: request.precisions });
     let needed = total - begun + SLACK + checkpoint.tokenizer().len() as u64;
     if let Some(free) = memory::disk_free_bytes(&request.out).filter(|free| *free < needed) {
         return Err(Error::NoRoom { needed, free, path: request.out.clone() });
@@ -155,6 +160,14 @@ pub fn convert(request: &ConvertRequest, tell: &mut dyn FnMut(&Progress) -> Cont
     state::put(&request.out, LIST, &list)?;
     let _ = fs::remove_file(request.out.join(STATE));
     Ok(Converted::Done { bytes: total, seconds: started.elapsed().as_secs_f64() })
+}
+
+/// The model wherever the program is started next.
+fn absolute(model: &ModelId) -> ModelId {
+    match model {
+        ModelId::Folder(path) => ModelId::Folder(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+        ModelId::Nano => ModelId::Nano,
+    }
 }
 
 /// Configuration, tokenizer and licence.

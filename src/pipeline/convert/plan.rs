@@ -73,6 +73,17 @@ impl Precision {
             Self::Q4 => "q4",
         }
     }
+
+    /// Bits of a value, for a person.
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::Bf16 => 16,
+            Self::Q8 => 8,
+            Self::Q4 => 4,
+        }
+    }
+
+    pub const ALL: [Self; 3] = [Self::Bf16, Self::Q8, Self::Q4];
 }
 
 /// The precision of each component that has a choice.

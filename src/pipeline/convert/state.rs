@@ -3,7 +3,8 @@
 use super::super::load::ready::{Ready, ReadyFile, STATE, SourceFile, list};
 use super::super::load::{Bytes, Folder, PICKLE, weight_files};
 use super::super::{Error, Result};
-use super::TAKEN_ALONG;
+use super::{Precisions, TAKEN_ALONG};
+use crate::recipe::ModelId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -43,6 +44,16 @@ pub fn source(folder: &Folder) -> Result<Vec<SourceFile>> {
 pub struct State {
     wanted: Ready,
     pub done: Vec<ReadyFile>,
+    /// What was asked for, so that a window can go on with it.
+    #[serde(default)]
+    pub asked: Option<Asked>,
+}
+
+/// The source and the choice of a conversion.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    pub model: ModelId,
+    pub precisions: Precisions,
 }
 
 pub enum Found {
@@ -64,7 +75,7 @@ impl State {
             Some(_) => return refuse("another converted model is there; choose another folder, or delete that one"),
             None => {}
         }
-        let none = Self { wanted: wanted.clone(), done: Vec::new() };
+        let none = Self { wanted: wanted.clone(), done: Vec::new(), asked: None };
         let Some(bytes) = folder.read(STATE)? else {
             let foreign = |entry: io::Result<fs::DirEntry>| entry.map_or(true, |e| e.file_name() != LOCK);
             let empty = !fs::read_dir(out).map_err(|e| said(&e, out))?.any(foreign);
@@ -81,6 +92,12 @@ impl State {
             let _ = fs::remove_file(out.join(component.file()));
         }
         Ok(Found::Begun(none))
+    }
+
+    /// Bytes that are complete, and that there will be.
+    pub fn bytes(&self) -> (u64, u64) {
+        let sum = |files: &[ReadyFile]| files.iter().map(|f| f.bytes).sum();
+        (sum(&self.done), sum(&self.wanted.files))
     }
 
     /// # Errors      the file cannot be written

@@ -1,8 +1,14 @@
-//! The page of models: what is on this disk, what can be had, and what comes with it.
+//! The page of models: what is on this disk, what can be had, and what computes.
+
+mod devices;
+mod offer;
+mod smaller;
+
+pub use smaller::conversion_words;
 
 use super::theme;
 use crate::editor::{
-    Action, CATALOGUE, CatalogueEntry, Editor, Get, Installed, Models, ModelsPage, Offer, Shelf, Source, Unfinished, sentence,
+    Action, CATALOGUE, CatalogueEntry, Editor, Get, Installed, Models, ModelsPage, Removing, Shelf, Source, Unfinished, gigabytes, sentence,
 };
 use crate::recipe::ModelId;
 use eframe::egui::{self, Align, Button, Frame, Id, Key, Layout, Modal, ProgressBar, RichText, Role, ScrollArea, TextEdit, Ui, WidgetInfo};
@@ -18,18 +24,26 @@ pub fn show(ui: &Ui, editor: &Editor, actions: &mut Vec<Action>) {
     }
     let mut acts = Vec::new();
     let frame = Frame::popup(ui.style()).inner_margin(theme::PAD);
-    let shown = Modal::new(Id::unique("models")).frame(frame).show(ui.ctx(), |ui| {
+    // Each page has a size of its own.
+    let name = match (&page.removing, &page.offer, &page.choice) {
+        (Some(_), ..) => "remove a model",
+        (None, Some(_), _) => "an offer",
+        (None, None, Some(_)) => "make a model smaller",
+        (None, None, None) => "models",
+    };
+    let shown = Modal::new(Id::unique(name)).frame(frame).show(ui.ctx(), |ui| {
         ui.set_width(WIDTH);
-        match (&page.removing, &page.offer) {
-            (Some((name, cached)), _) => ask_remove(ui, name, *cached, &mut acts),
-            (None, Some(offer)) => self::offer(ui, page, offer, &mut acts),
-            (None, None) => list(ui, editor, &mut acts, actions),
+        match (&page.removing, &page.offer, &page.choice) {
+            (Some(what), ..) => ask_remove(ui, page, what, &mut acts),
+            (None, Some(offer), _) => offer::show(ui, page, offer, &mut acts),
+            (None, None, Some(choice)) => smaller::choose(ui, page, choice, &mut acts),
+            (None, None, None) => list(ui, editor, &mut acts, actions),
         }
     });
     if shown.should_close() {
         acts.push(if page.removing.is_some() {
             Shelf::KeepIt
-        } else if page.offer.is_some() {
+        } else if page.offer.is_some() || page.choice.is_some() {
             Shelf::Back
         } else {
             Shelf::Close
@@ -62,6 +76,7 @@ fn card(ui: &mut Ui, words: impl FnOnce(&mut Ui), buttons: impl FnOnce(&mut Ui))
     let colours = theme::colours(ui.style());
     Frame::new().fill(colours.field).corner_radius(theme::ROUND).inner_margin(theme::PAD).show(ui, |ui| {
         ui.set_width(ui.available_width());
+        ui.visuals_mut().extreme_bg_color = colours.raised; // what is left of a progress bar
         ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
             buttons(ui);
             ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
@@ -98,15 +113,11 @@ fn list(ui: &mut Ui, editor: &Editor, acts: &mut Vec<Shelf>, actions: &mut Vec<A
             Some(Err(why)) => bad(ui, format!("The models here cannot be listed: {why}.")),
             Some(Ok(models)) => here(ui, editor, models, acts),
         }
-        ui.horizontal(|ui| {
-            if ui.button("Folder…").on_hover_text("Use a BLIP3o-NEXT model from a folder on this disk").clicked() {
-                acts.push(Shelf::Close);
-                actions.push(Action::ChooseModel);
-            }
-            if let ModelId::Folder(path) = &editor.model.id {
-                weak(ui, format!("In use: {}", path.display()));
-            }
-        });
+        if ui.button("Folder…").on_hover_text("Use a BLIP3o-NEXT model from a folder on this disk").clicked() {
+            acts.push(Shelf::Close);
+            actions.push(Action::ChooseModel);
+        }
+        devices::show(ui, editor, actions);
         section(ui, "To download");
         weak(ui, "Nothing is fetched, and nobody is asked, before you click. Size and licence are read from the repository first.");
         for entry in CATALOGUE.iter().filter(|entry| !page.is_begun(entry.id)) {
@@ -159,6 +170,7 @@ fn here(ui: &mut Ui, editor: &Editor, models: &Models, acts: &mut Vec<Shelf>) {
     for model in models.unfinished.iter().filter(waits) {
         unfinished(ui, page, model, acts);
     }
+    smaller::here(ui, editor, models, acts);
 }
 
 fn installed(ui: &mut Ui, editor: &Editor, model: &Installed, acts: &mut Vec<Shelf>) {
@@ -197,13 +209,15 @@ fn installed(ui: &mut Ui, editor: &Editor, model: &Installed, acts: &mut Vec<She
                 weak(ui, "Being removed…");
                 return;
             }
-            if ui.button("Remove…").clicked() {
+            let busy = page.is_converting(&model.folder);
+            if ui.add_enabled(!busy, Button::new("Remove…")).clicked() {
                 acts.push(Shelf::AskRemove(name.clone()));
             }
             let checks = page.verifying.contains_key(name);
             if ui.add_enabled(!checks, Button::new("Check")).on_hover_text("Compare every file with its published hash").clicked() {
                 acts.push(Shelf::Verify(name.clone()));
             }
+            smaller::button(ui, page, &model.folder, model.missing == 0, acts);
             if used {
                 weak(ui, "In use");
             } else if ui.add(accent(ui, "Use")).clicked() {
@@ -316,77 +330,27 @@ fn other(ui: &mut Ui, page: &ModelsPage, acts: &mut Vec<Shelf>) {
     });
 }
 
-/// What a person reads before anything is fetched.
-fn offer(ui: &mut Ui, page: &ModelsPage, offer: &Offer, acts: &mut Vec<Shelf>) {
-    title(ui, &offer.plan.title);
-    if let Some(purpose) = offer.purpose {
-        weak(ui, sentence(purpose));
-    }
-    let to_fetch = offer.bytes.saturating_sub(offer.bytes_here);
-    let here = if offer.bytes_here > 0 { format!(", {} of them are here already", gigabytes(offer.bytes_here)) } else { String::new() };
-    ui.label(format!("{} in all{here}.", gigabytes(offer.bytes)));
-    match offer.free_bytes {
-        Some(free) if free < to_fetch => {
-            bad(ui, format!("The disk has {} free, and {} are needed. Make room first.", gigabytes(free), gigabytes(to_fetch)));
-        }
-        Some(free) => {
-            weak(ui, format!("The disk has {} free. The folder will be {}.", gigabytes(free), offer.folder.display()));
-        }
-        None => {
-            weak(ui, format!("The folder will be {}.", offer.folder.display()));
-        }
-    }
-    let height = (HEIGHT - 120.0).min(ui.ctx().content_rect().height() - 300.0);
-    ScrollArea::vertical().max_height(height).min_scrolled_height(height).auto_shrink([false, true]).show(ui, |ui| {
-        for repository in &offer.plan.repositories {
-            section(ui, &repository.repo);
-            let why = repository.why.as_ref().map_or_else(String::new, |why| format!(" · {why}"));
-            let short: String = repository.commit.chars().take(8).collect();
-            let files = if repository.files.len() == 1 { "one file".to_owned() } else { format!("{} files", repository.files.len()) };
-            weak(ui, format!("{} in {files} · commit {short}{why}", gigabytes(repository.bytes())));
-            let stated = repository.licence.title();
-            let known = if repository.licence.accepted { ", which you have accepted before" } else { "" };
-            ui.label(format!("Licence, as the repository states it: {stated}{known}"));
-            if let Some(link) = &repository.licence.link {
-                weak(ui, link);
-            }
-            let colours = theme::colours(ui.style());
-            Frame::new().fill(colours.field).corner_radius(theme::ROUND).inner_margin(8).show(ui, |ui| {
-                ScrollArea::vertical().id_salt(&repository.repo).max_height(150.0).auto_shrink([false, true]).show(ui, |ui| {
-                    ui.add(egui::Label::new(RichText::new(&repository.licence.text).small()).wrap().selectable(true));
-                });
-            });
-        }
-    });
-    ui.add_space(4.0);
-    if offer.to_accept().next().is_some() {
-        let mut accepted = page.accepted;
-        let words = if offer.to_accept().count() == 1 { "I accept this licence" } else { "I accept these licences" };
-        if ui.checkbox(&mut accepted, words).changed() {
-            acts.push(Shelf::Accept(accepted));
-        }
-    }
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        let words = if to_fetch == 0 { "Set it up".to_owned() } else { format!("Download {}", gigabytes(to_fetch)) };
-        if ui.add_enabled(page.can_get(), accent(ui, &words)).clicked() {
-            acts.push(Shelf::Get);
-        }
-        if ui.button("Back").clicked() {
-            acts.push(Shelf::Back);
-        }
-        if page.get.is_some() {
-            weak(ui, "Another download runs; this one can begin when it is done.");
-        }
-    });
-}
-
-fn ask_remove(ui: &mut Ui, name: &str, cached: bool, acts: &mut Vec<Shelf>) {
+fn ask_remove(ui: &mut Ui, page: &ModelsPage, what: &Removing, acts: &mut Vec<Shelf>) {
     title(ui, "Remove this model?");
-    weak(ui, format!("The folder of {name} goes. It can be downloaded again."));
-    let mut cached = cached;
-    let words = "Also its files in the shared cache, which other programs may use";
-    if ui.checkbox(&mut cached, words).changed() {
-        acts.push(Shelf::WithCache(cached));
+    match what {
+        Removing::Download { name, cached } => {
+            weak(ui, format!("The folder of {name} goes. It can be downloaded again."));
+            let mut cached = *cached;
+            let words = "Also its files in the shared cache, which other programs may use";
+            if ui.checkbox(&mut cached, words).changed() {
+                acts.push(Shelf::WithCache(cached));
+            }
+        }
+        Removing::Made(folder) => {
+            weak(
+                ui,
+                format!(
+                    "{} was made on this computer and goes for good. It can be made again from the original.",
+                    page.folder_title(folder)
+                ),
+            );
+            weak(ui, folder.display().to_string());
+        }
     }
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let danger = theme::colours(ui.style()).danger;
@@ -403,20 +367,14 @@ fn share(done: u64, all: u64) -> f32 {
     if all == 0 { 0.0 } else { (done as f64 / all as f64) as f32 }
 }
 
-/// Bytes for a person, in powers of ten as disks and networks are sold.
-fn gigabytes(bytes: u64) -> String {
-    match bytes as f64 {
-        b if b >= 1e9 => format!("{:.1} GB", b / 1e9),
-        b if b >= 1e6 => format!("{:.0} MB", b / 1e6),
-        b => format!("{:.0} kB", (b / 1e3).ceil()),
-    }
-}
-
 fn duration(seconds: f64) -> String {
     match seconds {
         s if s >= 5400.0 => format!("{:.1} hours", s / 3600.0),
         s if s >= 90.0 => format!("{:.0} minutes", s / 60.0),
-        s => format!("{:.0} seconds", s.max(1.0)),
+        s => {
+            let seconds = s.round().max(1.0);
+            format!("{seconds:.0} second{}", if seconds > 1.0 { "s" } else { "" })
+        }
     }
 }
 
@@ -425,8 +383,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_short() {
-        assert_eq!([gigabytes(8_749_000_000), gigabytes(12_300_000), gigabytes(1), gigabytes(0)], ["8.7 GB", "12 MB", "1 kB", "0 kB"]);
-        assert_eq!([duration(7200.0), duration(125.0), duration(0.2)], ["2.0 hours", "2 minutes", "1 seconds"]);
+    fn times_are_short() {
+        assert_eq!([duration(7200.0), duration(125.0), duration(0.2)], ["2.0 hours", "2 minutes", "1 second"]);
     }
 }
