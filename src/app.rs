@@ -1,6 +1,6 @@
 //! The window: carries events up to the editor, actions into it, commands down to the lanes.
 
-use crate::editor::{Action, Editor, Message, Settings, ThemeChoice};
+use crate::editor::{Action, Editor, Message, Settings};
 use crate::jobs::{Backend, Command, EngineBackend, Event, Jobs, Stage, WorkerBackend, yield_to_window};
 use crate::ui::{Moment, SLOW_FRAME, Surface, Times, theme};
 use crate::{places, render};
@@ -67,7 +67,8 @@ pub struct App {
     editor: Editor,
     jobs: Jobs,
     surface: Surface,
-    theme: Option<ThemeChoice>,
+    /// Those that the window follows already.
+    followed: Option<Settings>,
     /// Text from the clipboard, for the field that has the cursor.
     pasted: Option<String>,
     title: String,
@@ -93,7 +94,7 @@ impl App {
         let (mut editor, commands) = Editor::new(settings, dice());
         editor.slow_screen = slow;
         editor.can_drop = std::env::var_os("WAYLAND_DISPLAY").is_none_or(|v| v.is_empty());
-        let mut app = Self { editor, jobs, surface: Surface::default(), theme: None, pasted: None, title: String::new(), times };
+        let mut app = Self { editor, jobs, surface: Surface::default(), followed: None, pasted: None, title: String::new(), times };
         app.send(commands);
         let (projects, pictures): (Vec<PathBuf>, Vec<PathBuf>) =
             files.into_iter().partition(|f| f.extension().is_some_and(|e| e == "pentimento"));
@@ -151,9 +152,9 @@ impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
         self.times.begin(ctx.cumulative_frame_nr(), frame.info().cpu_usage);
         self.listen(ctx);
-        if self.theme != Some(self.editor.settings.theme) {
-            self.theme = Some(self.editor.settings.theme);
-            theme::choose(ctx, self.editor.settings.theme);
+        if self.followed.as_ref() != Some(&self.editor.settings) {
+            theme::choose(ctx, &self.editor.settings);
+            self.followed = Some(self.editor.settings.clone());
         }
         let title = title(&self.editor);
         if title != self.title {
@@ -167,9 +168,6 @@ impl eframe::App for App {
         self.times.work();
         for action in self.surface.show(ui, &self.editor) {
             self.act(action);
-        }
-        if ui.ctx().input_mut(|i| i.consume_key(egui::Modifiers::COMMAND, Key::Q)) {
-            ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
         }
         if self.times.wants_a_frame() {
             ui.ctx().request_repaint();

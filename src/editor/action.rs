@@ -1,6 +1,6 @@
 //! What a person can do.
 
-use super::{Adjust, Context, Export, History, How, Mode, Select, Shelf, ThemeChoice, Touch};
+use super::{Adjust, Context, Export, History, How, Mode, Select, Setting, Shelf, Touch};
 use crate::document::RevisionId;
 use crate::jobs::{DeviceChoice, JobId};
 use crate::recipe::{Factor, ModelId};
@@ -105,7 +105,8 @@ pub enum Action {
     Pan([f64; 2]),
     Fit,
     ActualSize,
-    SetTheme(ThemeChoice),
+    /// A setting of the window.
+    Set(Setting),
     /// Find out what this machine can compute with.
     ListDevices,
     /// Find out anew how the next run would use memory.

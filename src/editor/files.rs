@@ -13,6 +13,8 @@ use std::sync::Arc;
 impl Editor {
     pub(super) fn open(&mut self, paths: Vec<PathBuf>, commands: &mut Vec<Command>) {
         for path in paths {
+            self.settings.remember(path.clone());
+            commands.push(Command::SaveSettings(self.settings.to_json()));
             if path.extension().is_some_and(|e| e == "pentimento") {
                 commands.push(Command::OpenProject(path));
             } else {

@@ -38,7 +38,7 @@ pub use run::{Past, Run, Waiting};
 use running::usual_steps;
 use selection::Slider;
 pub use selection::{Combine, Select, Selection, Tool};
-pub use settings::{Settings, ThemeChoice};
+pub use settings::{Frame, Language, SCALES, Setting, Settings, ThemeChoice};
 pub use smaller::{Choice, Conversion, Smaller};
 pub use touch::{Touch, Trial};
 pub use upscale::Upscale;
@@ -142,6 +142,7 @@ pub const MOST_STEPS: usize = 100;
 pub const MOST_VARIATIONS: usize = 4;
 /// Notices that are kept.
 const MOST_NOTICES: usize = 5;
+const MOST_SAID: usize = 200;
 
 /// The application.
 #[derive(Debug)]
@@ -158,6 +159,8 @@ pub struct Editor {
     /// Pictures that are being made larger: the first is, the others wait.
     pub upscales: Vec<Upscale>,
     pub notices: Vec<Notice>,
+    /// All that was said since the start, to be read again.
+    pub said: Vec<Notice>,
     pub ask: Option<Ask>,
     pub shows_before: bool,
     /// The split view, where there is one.
@@ -249,6 +252,7 @@ impl Editor {
             waiting: VecDeque::new(),
             upscales: Vec::new(),
             notices: Vec::new(),
+            said: Vec::new(),
             ask: None,
             shows_before: false,
             compare: None,
@@ -430,8 +434,8 @@ impl Editor {
             Action::Pan(by) => self.view.pan(by),
             Action::Fit => self.view.fit(),
             Action::ActualSize => self.view.actual_size(),
-            Action::SetTheme(theme) => {
-                self.settings.theme = theme;
+            Action::Set(setting) => {
+                self.settings.set(setting);
                 commands.push(Command::SaveSettings(self.settings.to_json()));
             }
             Action::LookAhead => self.outlook.is_stale = true,
@@ -467,8 +471,33 @@ impl Editor {
         if self.notices.len() == MOST_NOTICES {
             self.notices.remove(0);
         }
-        self.notices.push(Notice { id: self.next_notice, kind, text: text.to_owned() });
+        let notice = Notice { id: self.next_notice, kind, text: text.to_owned() };
+        if self.said.len() == MOST_SAID {
+            self.said.remove(0);
+        }
+        self.said.push(notice.clone());
+        self.notices.push(notice);
         self.next_notice += 1;
+    }
+
+    /// What somebody who is to help needs to know of a failure. Holds no prompt and no picture.
+    pub fn report(&self, notice: &Notice) -> String {
+        let model = match &self.model.id {
+            ModelId::Nano => "built in".to_owned(),
+            ModelId::Folder(folder) => folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        };
+        let picture = self.document.current().map_or_else(String::new, |r| {
+            format!("picture: {} x {} px, {} bit\n", r.picture.width(), r.picture.height(), r.picture.bits())
+        });
+        format!(
+            "{}\n\nprogram: Pentimento {} on {} {}\nmodel: {model}\ndevice: {}\nmemory: {}\n{picture}",
+            notice.text,
+            env!("CARGO_PKG_VERSION"),
+            std::env::consts::OS,
+            std::env::consts::ARCH,
+            self.device.as_deref().unwrap_or("not used yet"),
+            self.plan.as_deref().unwrap_or("not planned yet"),
+        )
     }
 
     /// A seed that people can read to each other.

@@ -4,6 +4,7 @@ use super::ExportSettings;
 use crate::jobs::DeviceChoice;
 use crate::recipe::ModelId;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Dark or light.
@@ -17,6 +18,41 @@ pub enum ThemeChoice {
     Light,
 }
 
+/// The language of the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Language {
+    /// The system's, where the window speaks it.
+    #[default]
+    System,
+    English,
+    German,
+}
+
+/// How large the window's parts are, in percent.
+pub const SCALES: [u32; 9] = [80, 90, 100, 110, 125, 140, 160, 180, 200];
+/// Files that were opened lately.
+const MOST_RECENT: usize = 10;
+
+/// One setting of the window.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Setting {
+    Theme(ThemeChoice),
+    Language(Language),
+    Scale(u32),
+    ReducedMotion(bool),
+    /// Keys of an action; `None`: those that it has by itself.
+    Keys(String, Option<Vec<String>>),
+}
+
+/// Where the window stood and how large it was, in points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    pub position: Option<[i32; 2]>,
+    pub size: [u32; 2],
+    pub is_maximized: bool,
+}
+
 /// The settings. Fields that a file lacks have their defaults, fields that are not known are dropped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -28,6 +64,16 @@ pub struct Settings {
     pub export: ExportSettings,
     /// Whether whatever the small model makes is made four times as large.
     pub upscale_results: bool,
+    pub language: Language,
+    /// In percent: one of [`SCALES`].
+    pub scale: u32,
+    /// Nothing moves by itself.
+    pub reduced_motion: bool,
+    /// A person's own keys, by the name of the action.
+    pub keys: BTreeMap<String, Vec<String>>,
+    /// Files that were opened lately, the newest first.
+    pub recent: Vec<PathBuf>,
+    pub frame: Option<Frame>,
     /// Folders with models that were not downloaded.
     pub folders: Vec<PathBuf>,
 }
@@ -40,6 +86,12 @@ impl Default for Settings {
             device: DeviceChoice::default(),
             export: ExportSettings::default(),
             upscale_results: false,
+            language: Language::default(),
+            scale: 100,
+            reduced_motion: false,
+            keys: BTreeMap::new(),
+            recent: Vec::new(),
+            frame: None,
             folders: Vec::new(),
         }
     }
@@ -54,6 +106,28 @@ impl Settings {
         })
     }
 
+    pub(super) fn set(&mut self, setting: Setting) {
+        match setting {
+            Setting::Theme(theme) => self.theme = theme,
+            Setting::Language(language) => self.language = language,
+            Setting::Scale(scale) => self.scale = scale.clamp(SCALES[0], SCALES[SCALES.len() - 1]),
+            Setting::ReducedMotion(on) => self.reduced_motion = on,
+            Setting::Keys(action, Some(keys)) => {
+                self.keys.insert(action, keys);
+            }
+            Setting::Keys(action, None) => {
+                self.keys.remove(&action);
+            }
+        }
+    }
+
+    /// A file was opened.
+    pub(super) fn remember(&mut self, path: PathBuf) {
+        self.recent.retain(|p| *p != path);
+        self.recent.insert(0, path);
+        self.recent.truncate(MOST_RECENT);
+    }
+
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
@@ -65,8 +139,19 @@ mod tests {
 
     #[test]
     fn settings_survive_what_is_missing_and_what_is_not_known() {
-        let (model, folders) = (ModelId::Folder("m".into()), vec!["m".into()]);
-        let kept = Settings { theme: ThemeChoice::Dark, model, device: DeviceChoice::Cuda, upscale_results: true, folders, ..Settings::default() };
+        let mut kept = Settings { theme: ThemeChoice::Dark, model: ModelId::Folder("m".into()), ..Settings::default() };
+        (kept.device, kept.folders) = (DeviceChoice::Cuda, vec!["m".into()]);
+        for setting in [
+            Setting::Language(Language::German),
+            Setting::Scale(1000),
+            Setting::ReducedMotion(true),
+            Setting::Keys("open".to_owned(), Some(vec!["Mod+P".to_owned()])),
+        ] {
+            kept.set(setting);
+        }
+        (0..20).for_each(|i| kept.remember(format!("{}.png", i % 12).into()));
+        assert_eq!((kept.scale, kept.recent.len(), kept.recent[0].to_str()), (200, 10, Some("7.png")));
+        kept.frame = Some(Frame { position: Some([-5, 10]), size: [800, 600], is_maximized: false });
         assert_eq!(Settings::from_json(&kept.to_json()), kept);
         assert_eq!(Settings::from_json(r#"{"theme":"light","future":1}"#).theme, ThemeChoice::Light);
         assert_eq!(Settings::from_json("{broken"), Settings::default());

@@ -8,8 +8,8 @@ pub use sheet::{SIDE as SHEET_SIDE, contact_sheet};
 use crate::document::{Begins, Chain, ChainError, Link, LinkPlace, LocalEdit, Placing};
 use crate::imaging::{self, Picture};
 use crate::pipeline::{self, Engine, Observer, Outcome, Request, Settings, Upscaled, Upscaler};
-use std::ops::ControlFlow;
 use crate::recipe::{ModelId, Recipe};
+use std::ops::ControlFlow;
 
 /// Why a chain could not be done.
 #[derive(Debug, thiserror::Error)]

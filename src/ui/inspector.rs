@@ -32,7 +32,7 @@ fn tabs(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) -> bool {
         return false;
     }
     let id = Id::unique("column shows plain tools");
-    let mut adjusts = ui.memory(|m| m.data.get_temp(id).unwrap_or(false));
+    let mut adjusts = editor.trial.is_some() || ui.memory(|m| m.data.get_temp(id).unwrap_or(false));
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         for (to, words, tip) in

@@ -2,6 +2,7 @@
 //!
 //! Architecture Invariant: no decision is made here and nothing is computed that takes time.
 
+mod actions;
 mod adjust;
 mod canvas;
 mod context;
@@ -11,25 +12,31 @@ mod export;
 mod history;
 mod icons;
 mod inspector;
+mod keys;
+mod menu;
 mod models;
 mod notices;
+mod palette;
+mod preferences;
 mod processor;
 mod prompt;
-mod shortcuts;
 pub mod theme;
 mod times;
 mod tools;
 mod top;
 mod upscale;
+mod words;
 
 pub use times::{Moment, Times};
 
 use crate::document::RevisionId;
 use crate::editor::{Action, Editor, Proof, Run, Shelf, Thumbnail, sentence};
+use actions::Wish;
 use eframe::egui::{
     self, Align2, CentralPanel, Color32, ColorImage, Context, Frame, Margin, Panel, Stroke, StrokeKind, TextureHandle, TextureId,
     TextureOptions, Ui, Vec2, vec2,
 };
+use preferences::{Page, Preferences};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -43,6 +50,10 @@ pub struct Surface {
     thumbnails: Thumbnails,
     notices: notices::Notices,
     tree: history::Tree,
+    palette: Option<palette::Palette>,
+    preferences: Option<Preferences>,
+    /// Only the picture and the prompt are shown.
+    hides_panels: bool,
     /// When it was last asked how the next run would use memory.
     looked_ahead: f64,
 }
@@ -55,24 +66,25 @@ impl Surface {
     pub fn show(&mut self, ui: &mut Ui, editor: &Editor) -> Vec<Action> {
         let ctx = ui.ctx().clone();
         let typing = ctx.text_edit_focused();
-        let mut actions = shortcuts::read(&ctx, editor, typing);
-        if shortcuts::wants_prompt(&ctx, typing) {
-            ctx.memory_mut(|m| m.request_focus(prompt::id()));
-        }
+        // What lies over everything has the keys.
+        let is_covered = self.palette.is_some() || self.preferences.is_some() || editor.exporting.open;
+        let (mut actions, mut wishes) = if is_covered { Default::default() } else { keys::read(&ctx, editor, typing) };
         let colours = theme::colours(ui.style());
         let panel = |margin: Margin| Frame::new().fill(colours.panel).inner_margin(margin);
         Panel::top("top").exact_size(theme::TOP_HEIGHT).frame(panel(Margin::symmetric(theme::PAD, 0))).show(ui, |ui| {
-            top::show(ui, editor, &mut actions);
+            top::show(ui, editor, &mut actions, &mut wishes);
         });
         Panel::bottom("status").exact_size(theme::STATUS_HEIGHT).frame(panel(Margin::symmetric(theme::PAD, 0))).show(ui, |ui| {
             status(ui, editor, &mut actions);
         });
-        Panel::right("inspector").exact_size(theme::INSPECTOR_WIDTH).frame(panel(Margin::same(theme::PAD))).show(ui, |ui| {
-            inspector::show(ui, editor, &mut self.tree, &mut self.thumbnails, &mut actions);
-        });
-        Panel::left("tools").exact_size(theme::TOOLS_WIDTH).frame(panel(Margin::symmetric(7, 8))).show(ui, |ui| {
-            tools::bar(ui, editor, &mut actions);
-        });
+        if !self.hides_panels {
+            Panel::right("inspector").exact_size(theme::INSPECTOR_WIDTH).frame(panel(Margin::same(theme::PAD))).show(ui, |ui| {
+                inspector::show(ui, editor, &mut self.tree, &mut self.thumbnails, &mut actions);
+            });
+            Panel::left("tools").exact_size(theme::TOOLS_WIDTH).frame(panel(Margin::symmetric(7, 8))).show(ui, |ui| {
+                tools::bar(ui, editor, &mut actions);
+            });
+        }
         Panel::bottom("prompt panel").frame(panel(Margin::symmetric(theme::PAD, 6))).show(ui, |ui| {
             prompt::show(ui, editor, &mut actions);
         });
@@ -89,6 +101,15 @@ impl Surface {
         if let Some(ask) = &editor.ask {
             notices::ask(ui, ask, &mut actions);
         }
+        if self.palette.as_mut().is_some_and(|palette| !palette.show(ui, editor, &mut actions, &mut wishes)) {
+            self.palette = None;
+        }
+        if self.preferences.as_mut().is_some_and(|preferences| !preferences.show(ui, editor, &mut actions)) {
+            self.preferences = None;
+        }
+        for wish in wishes {
+            self.fulfil(wish, &ctx);
+        }
         drop_files(ui, rect, &mut actions);
         self.thumbnails.forget(editor);
         if editor.run.is_some() {
@@ -104,6 +125,26 @@ impl Surface {
         // A run is the last thing of a frame: words that were typed in the same frame are part of its prompt.
         actions.sort_by_key(|action| *action == Action::Run);
         actions
+    }
+}
+
+impl Surface {
+    /// What is asked of the window itself.
+    fn fulfil(&mut self, wish: Wish, ctx: &Context) {
+        match wish {
+            Wish::Prompt => ctx.memory_mut(|m| m.request_focus(prompt::id())),
+            Wish::Palette => self.palette = Some(palette::Palette::default()),
+            Wish::Panels => self.hides_panels = !self.hides_panels,
+            Wish::FullScreen => {
+                let now = ctx.input(|i| i.viewport().fullscreen.unwrap_or(false));
+                ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(!now));
+            }
+            Wish::Settings => self.preferences = Some(Preferences::new(Page::General)),
+            Wish::Keys => self.preferences = Some(Preferences::new(Page::Keys)),
+            Wish::Messages => self.preferences = Some(Preferences::new(Page::Messages)),
+            Wish::Quit => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
+        }
+        ctx.request_repaint();
     }
 }
 

@@ -1,7 +1,8 @@
 //! Where a person says what they want, and sees how far it is.
 
+use super::actions::entry;
 use super::icons::{Icon, icon_button};
-use super::{shortcuts, theme};
+use super::theme;
 use crate::editor::{Action, Again, Editor, Mode, Run, Stage};
 use eframe::egui::{
     self, Align2, FontId, Id, Key, Modifiers, ProgressBar, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, TextEdit, Ui,
@@ -157,7 +158,7 @@ fn text(ui: &mut Ui, editor: &Editor, width: f32, actions: &mut Vec<Action>) {
 
 /// The one big button: run, or stop what runs.
 fn button(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
-    let keys = ui.ctx().format_shortcut(&shortcuts::RUN);
+    let keys = entry("run").map(|e| e.keys_words(ui.ctx(), &editor.settings)).unwrap_or_default();
     if let Some(run) = &editor.run {
         let words = if run.stopping { "Stopping…" } else { "Stop" };
         if big(ui, words, "Esc", false, !run.stopping).on_hover_text("Stop within a step").clicked() {

@@ -1,6 +1,6 @@
 //! How everything looks: the only file with colours and sizes.
 
-use crate::editor::ThemeChoice;
+use crate::editor::{Settings, ThemeChoice};
 use eframe::egui::{
     Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Shadow, Stroke, Style, TextStyle, Theme,
     ThemePreference, Vec2, Visuals, vec2,
@@ -136,9 +136,12 @@ pub fn install(ctx: &Context) {
     ctx.options_mut(|options| options.zoom_with_keyboard = false); // Mod+0 and its like belong to the canvas
 }
 
-/// Follows a person's choice.
-pub fn choose(ctx: &Context, choice: ThemeChoice) {
-    ctx.set_theme(match choice {
+/// Follows a person's choices: colours, language, size and motion.
+pub fn choose(ctx: &Context, settings: &Settings) {
+    super::words::choose(settings.language);
+    ctx.set_zoom_factor(settings.scale as f32 / 100.0);
+    ctx.all_styles_mut(|style| style.animation_time = if settings.reduced_motion { 0.0 } else { Style::default().animation_time });
+    ctx.set_theme(match settings.theme {
         ThemeChoice::System => ThemePreference::System,
         ThemeChoice::Dark => ThemePreference::Dark,
         ThemeChoice::Light => ThemePreference::Light,

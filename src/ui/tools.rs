@@ -1,25 +1,27 @@
 //! The bar of tools beside the canvas, and what floats over the canvas for the tool in hand or a comparison.
 
+use super::actions::{Entry, entry, tip};
 use super::icons::{Icon, icon_button, tool_button};
 use super::theme;
 use crate::editor::{Action, Editor, How, Select, Shape, Tool};
 use eframe::egui::{self, Area, Button, DragValue, Frame, Id, Order, Rect, Slider, Ui, vec2};
 
-/// The tools from top to bottom: drawing, name, tooltip and key.
-const TOOLS: [(Tool, Icon, &str, &str); 5] = [
-    (Tool::Hand, Icon::Hand, "Hand", "Move the picture (H; Space with any tool)"),
-    (Tool::Brush, Icon::Brush, "Brush", "Paint a selection: an edit changes nothing else (B)"),
-    (Tool::Eraser, Icon::Eraser, "Eraser", "Take away from the selection (E; X swaps)"),
-    (Tool::Rectangle, Icon::Rectangle, "Rectangle", "Select a rectangle (M; Shift adds, Alt takes away)"),
-    (Tool::Lasso, Icon::Lasso, "Lasso", "Select what a line goes around (L; Shift adds, Alt takes away)"),
+/// The tools from top to bottom: drawing, and the action that takes it.
+const TOOLS: [(Tool, Icon, &str); 5] = [
+    (Tool::Hand, Icon::Hand, "hand"),
+    (Tool::Brush, Icon::Brush, "brush"),
+    (Tool::Eraser, Icon::Eraser, "eraser"),
+    (Tool::Rectangle, Icon::Rectangle, "rectangle"),
+    (Tool::Lasso, Icon::Lasso, "lasso"),
 ];
 
 /// The bar of tools.
 pub fn bar(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     ui.spacing_mut().item_spacing.y = 4.0;
     let has = editor.document.current().is_some();
-    for (tool, icon, name, tip) in TOOLS {
-        if tool_button(ui, icon, name, tip, has, editor.selection.tool == tool).clicked() {
+    for (tool, icon, id) in TOOLS {
+        let (name, tip) = (entry(id).map(Entry::label).unwrap_or_default(), tip(ui.ctx(), editor, id));
+        if tool_button(ui, icon, &name, &tip, has, editor.selection.tool == tool).clicked() {
             actions.push(Action::Select(Select::Tool(tool)));
         }
     }
