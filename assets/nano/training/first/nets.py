@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, os.environ.get("BLIP3O_ORACLE", str(Path(__file__).resolve().parents[3] / "tests/golden/reference")))
+sys.path.insert(0, os.environ.get("BLIP3O_ORACLE", str(Path(__file__).resolve().parents[4] / "tests/golden/reference")))
 
 import blip3o_oracle as bo  # noqa: E402
 import make_checkpoint as mc  # noqa: E402
