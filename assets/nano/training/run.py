@@ -38,7 +38,7 @@ class Run:
         write(self.work / "progress.json", lambda p: p.write_text(json.dumps(self.progress, indent=1) + "\n"))
 
     def autocast(self):
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.gpu)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.preset.get("bf16", self.gpu))
 
     def compiled(self, f):
         return torch.compile(f, dynamic=False) if self.preset.get("compile") else f
