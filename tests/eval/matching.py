@@ -22,8 +22,8 @@ import backdrops  # noqa: E402
 import paint  # noqa: E402
 
 CUT, GRID, PAD = 4, 64, 96
-LEAST = .55  # correlation that makes a place worth a look
-GAIN, REST = .05, .17  # how much better than the backdrop an object must explain its place, and how much may stay unexplained
+LEAST = .4  # correlation that makes a place worth a look
+GAIN, REST = .03, .17  # how much better than the backdrop an object must explain its place, and how much may stay unexplained
 
 
 class Found(NamedTuple):
@@ -37,7 +37,7 @@ class Found(NamedTuple):
 
 def small(images):
     """uint8 N,256,256,3 -> float N,3,64,64 in 0..1"""
-    x = torch.as_tensor(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
+    x = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255
     return F.avg_pool2d(x, CUT)
 
 
@@ -47,10 +47,13 @@ def views(x):
 
 
 class Matching:
-    def __init__(self, atlas, art="3d"):
+    def __init__(self, atlas, art="3d", more=()):
+        """more: further sides in pixels, multiples of four, that another model's objects have."""
         self.atlas, self.art, self.sides, self.plans = atlas, art, {}, []
-        for z in paint.SIZES:
-            a = F.avg_pool2d(torch.from_numpy(atlas.art[art, z]).permute(0, 3, 1, 2).float() / 255, CUT)  # sides are multiples of four
+        self.sizes = dict(paint.SIZES) | {str(v): v for v in more}
+        for z, pixels in self.sizes.items():
+            whole = torch.from_numpy(atlas.art[art, z if z in paint.SIZES else "l"]).permute(0, 3, 1, 2).float() / 255
+            a = F.interpolate(whole, size=(pixels // CUT,) * 2, mode="area")  # sides are multiples of four
             m, side, colour = a[:, 3], a.shape[-1], a[:, :3] / a[:, 3:].clamp(min=1 / 255)
             self.sides[z], n = side, m.sum((1, 2), keepdim=True)
             put = lambda v: torch.fft.rfft2(F.pad(v, (0, PAD - side, 0, PAD - side))).conj()
@@ -85,8 +88,8 @@ class Matching:
     def forms(self, kind, z):
         """An object in its own colour and in every tint: (colour premultiplied 12, 3, side, side), its coverage."""
         if (kind, z) not in self.drawn:
-            both = [self.atlas.sprite(kind, z, t, self.art) for t in range(-1, len(paint.TINTS))]
-            cut = lambda v: F.avg_pool2d(torch.from_numpy(np.stack(v)).permute(0, 3, 1, 2), CUT)
+            both = [self.atlas.sprite(kind, z if z in paint.SIZES else "l", t, self.art) for t in range(-1, len(paint.TINTS))]
+            cut = lambda v: F.interpolate(torch.from_numpy(np.stack(v)).permute(0, 3, 1, 2), size=(self.sides[z],) * 2, mode="area")
             self.drawn[kind, z] = cut([rgb / 255 for rgb, _ in both]), cut([both[0][1]])[0]
         return self.drawn[kind, z]
 
@@ -114,10 +117,10 @@ class Matching:
         order = self.nearest(x)
         scene = self.backs[self.keys.index(order[0])].clone()
         r = self.maps(x)
-        peaks = torch.where(r == F.max_pool2d(r[:, None], 5, 1, 2)[:, 0], r, -1.0).view(len(paint.SIZES), self.atlas.count, -1)
+        peaks = torch.where(r == F.max_pool2d(r[:, None], 5, 1, 2)[:, 0], r, -1.0).view(len(self.sizes), self.atlas.count, -1)
         places = []  # of every size the likeliest, since small ones fit almost anywhere
-        for z, p in zip(paint.SIZES, peaks):
-            value, at = p.flatten().topk(50)
+        for z, p in zip(self.sizes, peaks):
+            value, at = p.flatten().topk(150)
             places += [(i // GRID ** 2, z, i % GRID ** 2 % GRID, i % GRID ** 2 // GRID, v) for v, i in zip(value.tolist(), at.tolist()) if v > LEAST]
         found = []
         tries = [(*self.tried(x, scene, *p[:4]), p) for p in places]
@@ -128,7 +131,8 @@ class Matching:
             best = max(tries, key=lambda t: t[0])
             kind, z, cx, cy, v = best[5 + 1]
             scene[best[4]] = best[5]
-            found.append(Found(kind, best[3], z, cx * CUT + 2, cy * CUT + 2, v))
+            named = z if z in paint.SIZES else min(paint.SIZES, key=lambda n: abs(paint.SIZES[n] - self.sizes[z]))
+            found.append(Found(kind, best[3], named, cx * CUT + 2, cy * CUT + 2, v))
             reach = self.sides[z]
             tries = [(*self.tried(x, scene, *t[6][:4]), t[6]) if max(abs(t[6][2] - cx), abs(t[6][3] - cy)) < reach + 16 else t
                      for t in tries if t is not best]

@@ -1,6 +1,6 @@
 """Drawing scenes: sprites in four sizes and four drawings, tints, and what is done to a whole picture. Needs numpy only.
 
-`compose.py` does the same for a batch on a device, and is held to this file by `test_training.py`.
+`compose.py` does the same for a batch on a device, and is held to this file by `smoke.py`.
 """
 
 from __future__ import annotations
