@@ -5,6 +5,7 @@ and the same ones with any number of processes.
 """
 
 import multiprocessing as mp
+import os
 import random
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ import paint
 from world import World
 from words import Words
 
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
 LENGTHS = {False: 144, True: 216}  # of all sequences, so that one compiled version serves each task
 
 

@@ -30,7 +30,7 @@ CPU = dict(seed=1, threads=2, objects=160,
            model=12 * 3600, t2i_batch=12, edit_batch=8, lr=.02, adam_lr=2e-3, reward=1800, rl=1800, rl_prompts=2, rl_samples=6)
 SMOKE = dict(seed=1, threads=2, objects=8,
              ae=6, ae_batch=2, ae_crop=64, ae_lr=.015, ae_test=1, tatok=5, tatok_batch=4, tatok_lr=.02,
-             model=12, t2i_batch=2, edit_batch=2, lr=.02, adam_lr=2e-3, reward=4, rl=6, rl_prompts=1, rl_samples=2)
+             model=12, t2i_batch=2, edit_batch=4, lr=.02, adam_lr=2e-3, reward=4, rl=6, rl_prompts=1, rl_samples=2)
 # What a GPU runs and a CPU otherwise does not: processes, compiled layers, bfloat16. To be run before a GPU is paid for.
 REHEARSAL = dict(SMOKE, processes=2, compile=True, bf16=True, ae_crop=None, ae=40, tatok=40, model=90, reward=10, rl=20)
 PRESETS = dict(gpu=GPU, cpu=CPU, smoke=SMOKE, rehearsal=REHEARSAL)
