@@ -31,7 +31,8 @@ class Muon:
         x = g.flatten(1)
         tall = x.shape[0] > x.shape[1]
         x = x.T if tall else x
-        x = (x / (x.norm() + 1e-7)).bfloat16()
+        x = x / (x.norm() + 1e-7)
+        x = x.bfloat16() if x.is_cuda else x  # many processors have no fast bfloat16
         for _ in range(rounds):
             s = x @ x.T
             x = a * x + (b * s + c * s @ s) @ x
@@ -44,10 +45,10 @@ class Muon:
         flat = []
         for i, (p, m) in enumerate(zip(self.matrices, self.momentum)):
             if i % self.size != self.rank:
-                flat.append(torch.zeros(p.numel()))
+                flat.append(torch.zeros(p.numel(), device=p.device))
                 continue
             if p.grad is None:
-                flat.append(torch.zeros(p.numel()))
+                flat.append(torch.zeros(p.numel(), device=p.device))
                 continue
             m.lerp_(p.grad, .05)
             flat.append(self.orthogonal(p.grad.lerp(m, .95)).flatten())

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, os.environ.get("BLIP3O_ORACLE", str(Path(__file__).resolve().parents[3] / "tests/golden/reference")))
@@ -17,40 +17,50 @@ sys.path.insert(0, os.environ.get("BLIP3O_ORACLE", str(Path(__file__).resolve().
 import blip3o_oracle as bo  # noqa: E402
 import make_checkpoint as mc  # noqa: E402
 import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
 
+import paint  # noqa: E402
+import words  # noqa: E402
 import world  # noqa: E402
 
 R, E = bo.R, bo.E
+SIDE = paint.SIDE
 GRID = 8
 TOKENS = GRID * GRID
 NANO = dict(
-    base_vocab=900,
-    codes=512,
-    lm=dict(hidden_size=192, intermediate_size=512, num_hidden_layers=4, num_attention_heads=6,
+    base_vocab=2000,
+    codes=1024,
+    lm=dict(hidden_size=256, intermediate_size=704, num_hidden_layers=6, num_attention_heads=8,
             num_key_value_heads=2, head_dim=32),
-    vit=dict(hidden_size=128, intermediate_size=320, num_hidden_layers=4, num_attention_heads=4,
-             image_size=world.SIDE, patch_size=world.SIDE // GRID),
-    vit_decoder=dict(intermediate_size=256, num_attention_heads=4, num_patches=TOKENS, depth=2),
+    vit=dict(hidden_size=128, intermediate_size=352, num_hidden_layers=5, num_attention_heads=4,
+             image_size=SIDE, patch_size=SIDE // GRID),
+    vit_decoder=dict(intermediate_size=256, num_attention_heads=4, num_patches=TOKENS, depth=1),
     bottleneck_dim=48,
     stochastic=(True, 0.03),
-    connector_dim=192,
-    sana=dict(interpolation_scale=1.0, num_layers=8, num_attention_heads=6, attention_head_dim=32, num_cross_attention_heads=3,
-              cross_attention_head_dim=64, cross_attention_dim=192, sample_size=GRID),
-    vae=dict(latent_channels=32, attention_head_dim=16, types=[R, R, R, E, E], channels=[8, 16, 32, 64, 128],
-             enc_layers=[1, 1, 1, 1, 1], dec_layers=[1, 1, 1, 1, 1], multiscales=[[], [], [], [5], [5]]),
+    connector_dim=256,
+    sana=dict(interpolation_scale=1.0, num_layers=8, num_attention_heads=9, attention_head_dim=32, num_cross_attention_heads=4,
+              cross_attention_head_dim=72, cross_attention_dim=288, sample_size=GRID),
+    vae=dict(latent_channels=64, attention_head_dim=32, types=[R, R, R, E, E, E], channels=[16, 32, 64, 128, 128, 128],
+             enc_layers=[1, 1, 1, 1, 2, 3], dec_layers=[1, 1, 2, 2, 3, 2], multiscales=[[], [], [], [5], [5], [5]]),
 )
 
 
-def tokenizer(path=None):
-    """Byte-level BPE over the world's captions, with Qwen's special tokens and chat template."""
-    if path is not None and Path(path, "tokenizer.json").exists():
+def device():
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def tokenizer(work, atlas=None):
+    """Byte-level BPE over the world's captions, with Qwen's special tokens and chat template; made once, of all objects."""
+    path = Path(work) / "tokenizer"
+    if (path / "tokenizer.json").exists():
         from transformers import AutoTokenizer
         return AutoTokenizer.from_pretrained(path)
     fixed = ["You are a helpful assistant.", "Please generate image based on the following caption: ",
              "Please edit this image according to the following instruction: ", "system\nuser\nassistant\n"]
-    mc.corpus = lambda: fixed * 200 + list(world.corpus())
-    return mc.build_tokenizer(NANO, exact_ids=False)
+    text = words.Words(world.World(atlas or paint.Atlas(work)))
+    mc.corpus = lambda: fixed * 200 + list(text.corpus(12000, random.Random(1)))
+    tok = mc.build_tokenizer(NANO, exact_ids=False)
+    tok.save_pretrained(path)
+    return tok
 
 
 def configs(tok, scaling: float, dtype: str = "float16"):
@@ -94,11 +104,9 @@ class _FastRms(torch.autograd.Function):
 
 
 def fast_norms():
-    """Replace the forward of the RMSNorm classes while training."""
+    """Replace the forward of diffusers' RMSNorm while training on a CPU (a GPU compiles the library's own)."""
     from diffusers.models.normalization import RMSNorm
-    from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
     RMSNorm.forward = lambda self, x: _FastRms.apply(x, self.weight, self.bias, self.eps)
-    Qwen3RMSNorm.forward = lambda self, x: _FastRms.apply(x, self.weight, None, self.variance_epsilon)
 
 
 def to_input(images):
@@ -106,18 +114,12 @@ def to_input(images):
     return torch.as_tensor(images).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def warm_cosine(step_fraction: float, warm: float = 0.03, floor: float = 0.02) -> float:
-    if step_fraction < warm:
-        return step_fraction / warm
-    f = min(1.0, (step_fraction - warm) / (1 - warm))
-    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * f))
+def to_pixels(x):
+    """The other way, rounded as the engine does it."""
+    return ((x.float() / 2 + .5).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
 
 
-class Clock:
-    """Fraction of a time budget that is used up; training runs by the clock, not by steps."""
-
-    def __init__(self, seconds):
-        self.seconds, self.start = seconds, time.time()
-
-    def fraction(self):
-        return (time.time() - self.start) / self.seconds
+def warm_cosine(f: float, warm: float = 0.03, floor: float = 0.02) -> float:
+    if f < warm:
+        return f / warm
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, (f - warm) / (1 - warm))))

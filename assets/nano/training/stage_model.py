@@ -1,0 +1,129 @@
+"""The AR model, the connectors and the DiT together: next token and flow matching, on pictures composed as training goes on.
+
+Muon for the matrices, AdamW for the rest. Patches that show an object weigh three times. A tenth of the samples lose their
+conditions, for guidance. References of edits are read as the model will meet them: some after another pass through the
+autoencoder, some with noise as a result of its own has.
+"""
+
+import torch
+
+import nets
+import stage_tatok
+from model import Model
+from muon import Muon
+from run import Averaged, Run
+
+
+class Readers:
+    """The autoencoder's encoder and TA-Tok, both frozen: pictures to latents and to tokens."""
+
+    def __init__(self, run: Run):
+        saved = torch.load(run.work / "ae.pt", map_location="cpu", weights_only=True)
+        self.run, self.scaling = run, saved["scaling"]
+        self.vae, self.tok = nets.autoencoder(), nets.tatok()
+        self.vae.load_state_dict({k: v.float() for k, v in saved["model"].items()})
+        self.tok.load_state_dict({k: v.float() for k, v in torch.load(run.work / "tatok.pt", map_location="cpu", weights_only=True).items()})
+        self.vae.to(run.device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        self.tok.to(run.device).eval().requires_grad_(False)
+        self.encoder, self.read = run.compiled(self.vae.encoder), run.compiled(stage_tatok.features)
+
+    @torch.no_grad()
+    def latents(self, x):
+        with self.run.autocast():
+            return self.encoder(x.contiguous(memory_format=torch.channels_last)).float() * self.scaling
+
+    @torch.no_grad()
+    def codes(self, x):
+        """In full precision: a token is an argmax, and the engine's must be the same."""
+        return (self.read(self.tok, x) @ self.tok.bottleneck.regularizer.codebook().T).argmax(-1)
+
+    @torch.no_grad()
+    def decode(self, latents):
+        with self.run.autocast():
+            return self.vae.decoder((latents / self.scaling).contiguous(memory_format=torch.channels_last)).float()
+
+
+class Batches:
+    """Fills a batch of words with the tokens and latents of its pictures."""
+
+    def __init__(self, run: Run, readers: Readers):
+        self.run, self.readers = run, readers
+        self.start, self.pad = (run.tok.convert_tokens_to_ids(t) for t in ("<I0>", "<|image_pad|>"))
+
+    def __call__(self, kind, batch):
+        run, on = self.run, self.run.device
+        ids, first = batch["ids"].to(on), batch["first"].to(on)
+        after = nets.to_input(run.composer.paint(batch["after"]))
+        shown = run.composer.labels(batch["after"]).flatten(1) > 0
+        ref = None
+        if kind == "edit":
+            before = nets.to_input(run.composer.paint(batch["before"]))
+            ref = self.readers.latents(before)
+            again = len(ref) // 4  # always as many, so that nothing is compiled twice
+            if again:  # what was edited before has been through the autoencoder
+                x = self.readers.decode(ref[:again] + .08 * torch.randn_like(ref[:again])).clamp(-1, 1)
+                before[:again], ref[:again] = x, self.readers.latents(x)
+            ids[ids == self.pad] = (self.readers.codes(before) + self.start).flatten()
+        where = first[:, None] + 1 + torch.arange(nets.TOKENS, device=on)
+        ids.scatter_(1, where, self.readers.codes(after) + self.start)
+        return ids, first, 1 + 2 * shown.float(), self.readers.latents(after), ref
+
+
+def held_loss(run, model, batches, ema):
+    """Losses of the averaged weights on fresh batches, the same ones and the same noise each time."""
+    import random
+    live = {k: v.clone() for k, v in model.state_dict().items()}
+    model.load_state_dict(ema.weights)
+    state, out = torch.get_rng_state(), []
+    torch.manual_seed(4)
+    runs, model.run_lm, model.run_sana = (model.run_lm, model.run_sana), type(model.run_lm)(model.lm), type(model.run_sana)(model.sana)
+    with torch.no_grad(), run.autocast():
+        for kind in ("t2i", "edit"):
+            ids, first, weight, lat, ref = batches(kind, getattr(run.maker, kind)(random.Random(77), 64 if run.gpu else 16))
+            h, ce, _ = model.ar(ids, first, weight)
+            out += [ce.item(), model.flow(h, lat, ref, .1, weight, 0.0)[0].item()]
+    model.run_lm, model.run_sana = runs
+    torch.set_rng_state(state)
+    model.load_state_dict(live)
+    return dict(zip(("t2i_ce", "t2i_flow", "edit_ce", "edit_flow"), out))
+
+
+def train(run: Run):
+    p = run.preset
+    stage = run.stage("model", [("t2i", p["t2i_batch"]), ("edit", p["edit_batch"])])
+    if stage.done:
+        stage.feed.close()
+        return
+    model = Model(run.tok, run.compiled)
+    saved = stage.load("model.pt")
+    if saved:
+        model.load_state_dict({k: v.float() for k, v in saved.items()})
+    model.to(run.device)
+    batches = Batches(run, Readers(run))
+    opt, ema, mean = Muon(model, p["lr"], p["adam_lr"]), Averaged(model, .9995 if run.gpu else .998), {}
+
+    def save():
+        stage.save("model.pt", ema.cpu())
+        stage.say(**held_loss(run, model, batches, ema))
+
+    for f, kind, batch in stage:
+        ids, first, weight, lat, ref = batches(kind, batch)
+        with run.autocast():
+            hidden, ce, weighted = model.ar(ids, first, weight)
+            flow, flow_weighted = model.flow(hidden, lat, ref, .1, weight, 1.0 if f < .5 else .5)
+        (.5 * weighted + flow_weighted).backward()
+        stage.seen(len(ids))
+        now = torch.stack([ce.detach(), flow.detach()])
+        mean[kind] = now if kind not in mean else mean[kind].lerp(now, .03)
+        if kind == "edit":  # one step for both kinds together
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            scale = min(1.0, f / .02, ema.step / 30) * (1.0 if f < .4 else max(.01, (1 - f) / .6))
+            opt.step(scale)
+            model.zero_grad(set_to_none=True)
+            ema.update()
+            if stage.due():
+                (a, b), (c, d) = mean["t2i"].tolist(), mean["edit"].tolist()
+                stage.say(t2i_ce=a, flow=b, edit_ce=c, edit_flow=d, lr=scale)
+            if stage.due("saved", 240):
+                save()
+    save()
