@@ -17,7 +17,8 @@ impl Keys {
     pub fn parse(text: &str) -> Option<Self> {
         let (held, key) = match text.rsplit_once('+') {
             // The plus key itself.
-            Some((held, "")) => (held.strip_suffix('+').unwrap_or(held), "+"),
+            Some(("", "")) => ("", "+"),
+            Some((held, "")) => (held.strip_suffix('+')?, "+"),
             Some((held, key)) => (held, key),
             None => ("", text),
         };

@@ -258,7 +258,8 @@ fn where_the_system_has_no_dialogs_the_window_asks() {
     assert_eq!(e.ask.as_ref().unwrap().question, Question::Open);
     act(&mut e, Action::SetAnswer(" /p/q.png ".to_owned()));
     let commands = act(&mut e, Action::Answer);
-    assert!(matches!(&commands[..], [Command::Open(path)] if path.to_str() == Some("/p/q.png")));
+    assert!(matches!(&commands[..], [Command::SaveSettings(_), Command::Open(path)] if path.to_str() == Some("/p/q.png")), "{commands:?}");
+    assert_eq!(e.settings.recent, [PathBuf::from("/p/q.png")]);
     assert!(e.ask.is_none() && e.is_opening());
     event(&mut e, Event::Opened { name: "q.png".to_owned(), at: 7, result: Err("the file is empty".to_owned()) });
     assert!(!e.is_opening());

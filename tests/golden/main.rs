@@ -14,7 +14,7 @@ use pentimento::pipeline::{self, DeviceChoice, DtypeChoice, Dump, Engine, Made, 
 use pentimento::recipe::{ModelId, NullAr, NullVae, Recipe};
 use safetensors::SafeTensors;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The tolerances, all of them.
 mod tolerance {

@@ -7,7 +7,7 @@ use super::{cases, model};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 /// A group below our own, for one run.
