@@ -379,7 +379,7 @@ mod tests {
 
     #[test]
     fn results_have_a_largest_size() {
-        let long = Picture::from_rgb8(20_000, 1, &[0; 60_000]).unwrap();
+        let long = Picture::from_rgb8(20_000, 1, &vec![0; 60_000]).unwrap();
         assert!(Enlarged::new(&long, 2).is_ok());
         let said = Enlarged::new(&long, 4).err().unwrap().to_string();
         assert!(said.contains("80000 x 4"), "{said}");

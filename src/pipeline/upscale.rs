@@ -171,7 +171,7 @@ mod tests {
     fn scene(width: u32, height: u32, deep: bool) -> Picture {
         let value = |x: u32, y: u32| {
             let disc = (x.abs_diff(width / 2)).pow(2) + (y.abs_diff(height / 2)).pow(2) < height * height / 9;
-            let line = (x + 2 * y) % 11 == 0;
+            let line = (x + 2 * y).is_multiple_of(11);
             let grain = (x * 7919 + y * 104_729) % 23;
             [if disc { 210 } else { 40 } + grain, if line { 20 } else { 150 } + grain, 60 + x % 120, 255]
         };

@@ -49,7 +49,7 @@ impl Keys {
     /// Whether it is a letter or a sign alone, which typing needs.
     pub fn is_single(self) -> bool {
         let Modifiers { alt, command, ctrl, .. } = self.0.modifiers;
-        !(alt || command || ctrl) && !matches!(self.0.logical_key, Key::Escape | Key::F1 | Key::F2 | Key::F9 | Key::F11)
+        !(alt || command || ctrl || matches!(self.0.logical_key, Key::Escape | Key::F1 | Key::F2 | Key::F9 | Key::F11))
     }
 
     /// How many are held: the longer combinations are asked for first, since Mod+Z is also a part of Mod+Shift+Z.
