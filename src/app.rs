@@ -2,7 +2,7 @@
 
 use crate::editor::{Action, Editor, Message, Settings};
 use crate::jobs::{Backend, Command, EngineBackend, Event, Jobs, Stage, WorkerBackend, yield_to_window};
-use crate::ui::{Moment, SLOW_FRAME, Surface, Times, theme};
+use crate::ui::{Moment, SLOW_FRAME, Surface, Times, theme, title};
 use crate::{places, render};
 use eframe::egui::{self, Key};
 use eframe::{CreationContext, NativeOptions, egui_wgpu, wgpu};
@@ -81,12 +81,12 @@ impl App {
         times.mark("window and device");
         let ctx = creation.egui_ctx.clone();
         theme::install(&ctx);
-        let mut slow = None;
+        let mut slow = false;
         if let Some(state) = &creation.wgpu_render_state {
             render::install(state, &ctx);
             slow = slow_screen(state);
         }
-        let (waker, pause) = (ctx.clone(), if slow.is_some() { SLOW_FRAME } else { Duration::ZERO });
+        let (waker, pause) = (ctx.clone(), if slow { SLOW_FRAME } else { Duration::ZERO });
         let jobs = Jobs::start(backend(), Arc::new(move || waker.request_repaint_after(pause)))?;
         let settings = places::settings()
             .and_then(|folder| std::fs::read_to_string(folder.join(crate::jobs::SETTINGS_FILE)).ok())
@@ -224,21 +224,9 @@ fn moment(event: &Event) -> Option<Moment> {
     }
 }
 
-/// What runs, or what is looked at: for the taskbar too.
-fn title(editor: &Editor) -> String {
-    if let Some(progress) = editor.run.as_ref().and_then(|run| run.progress) {
-        return format!("{} {}/{} – Pentimento", progress.stage.name(), progress.done, progress.total);
-    }
-    match editor.document.current() {
-        Some(revision) => format!("{} – Pentimento", revision.title()),
-        None => "Pentimento".to_owned(),
-    }
-}
-
-/// A sentence where the window is drawn without a graphics card.
-fn slow_screen(state: &egui_wgpu::RenderState) -> Option<String> {
-    let software = state.adapter.get_info().device_type == wgpu::DeviceType::Cpu;
-    software.then(|| "No graphics card was found: the window is drawn by the CPU, which is slower".to_owned())
+/// Whether the window is drawn without a graphics card.
+fn slow_screen(state: &egui_wgpu::RenderState) -> bool {
+    state.adapter.get_info().device_type == wgpu::DeviceType::Cpu
 }
 
 /// Where random seeds begin: the time, which is the same only for who starts twice in a nanosecond.

@@ -43,6 +43,9 @@ const FENCES: &[(&str, &[&str])] = &[
     ("eframe", &["ui", "render", "app"]),
     ("wgpu", &["ui", "render", "app"]),
     ("rfd", &["jobs"]),
+    ("fluent_bundle", &["ui"]),
+    ("unic_langid", &["ui"]),
+    ("sys_locale", &["ui"]),
     ("arboard", &["jobs"]),
     ("libloading", &["models", "pipeline"]),
     ("rusqlite", &["project"]),
@@ -548,6 +551,7 @@ fn canary_arrows() {
 fn canary_fences() {
     check(fences, "imaging/x.rs", "use candle_core::Tensor;", "imaging may not use candle_core");
     check(fences, "editor/mod.rs", "fn f(c: egui::Color32) {}", "editor may not use egui");
+    check(fences, "editor/mod.rs", "use fluent_bundle::FluentArgs;", "editor may not use fluent_bundle");
     check(fences, "models/x.rs", "use candle_core::Tensor; // egui::Ui", "");
     check(fences, "ui/x.rs", "let x = a.wgpu::<u8>();", "");
 }

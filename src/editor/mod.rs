@@ -175,8 +175,8 @@ pub struct Editor {
     pub project: ProjectFacts,
     /// Whether files can be dropped onto the window.
     pub can_drop: bool,
-    /// Why the window is slow, where it is.
-    pub slow_screen: Option<String>,
+    /// Whether the window is drawn by the CPU.
+    pub slow_screen: bool,
     /// The step of a painting that is looked at.
     pub scrubbed: Option<(usize, Arc<Preview>)>,
     pub selection: Selection,
@@ -261,7 +261,7 @@ impl Editor {
             plan: None,
             past: None,
             can_drop: true,
-            slow_screen: None,
+            slow_screen: false,
             scrubbed: None,
             selection: Selection::default(),
             adjustment: None,

@@ -1,14 +1,16 @@
 //! Plain tools in the column beside the canvas: turn, crop, straighten, size, light and colour.
 
+use super::actions::entry;
 use super::theme;
+use super::words::{say, tip_of};
 use crate::editor::{Action, Editor, Touch};
 use crate::imaging::{MOST_DEGREES, Ratio, Rect, Tone, Tool, fit};
 use eframe::egui::{self, Button, ComboBox, DragValue, RichText, Slider, Ui, vec2};
 
-/// Shapes that a crop may have.
+/// Shapes that a crop may have: by their key in the catalogue, or as they are written everywhere.
 const RATIOS: [(Ratio, &str); 8] = [
-    (Ratio::Free, "Free"),
-    (Ratio::Own, "As it is"),
+    (Ratio::Free, "ratio-free"),
+    (Ratio::Own, "ratio-own"),
     (Ratio::Of(1, 1), "1 : 1"),
     (Ratio::Of(3, 2), "3 : 2"),
     (Ratio::Of(2, 3), "2 : 3"),
@@ -32,11 +34,11 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     let colours = theme::colours(ui.style());
     let tried = editor.trial.is_some() && !busy;
     ui.horizontal(|ui| {
-        let apply = Button::new(RichText::new("Apply").color(colours.on_accent)).fill(colours.accent);
-        if ui.add_enabled(tried, apply).on_hover_text("Keep this as a picture of its own in the history").clicked() {
+        let apply = Button::new(RichText::new(say("adjust-apply")).color(colours.on_accent)).fill(colours.accent);
+        if ui.add_enabled(tried, apply).on_hover_text(say("adjust-apply.tip")).clicked() {
             actions.push(Action::Touch(Touch::Apply));
         }
-        if ui.add_enabled(tried, Button::new("Reset")).on_hover_text("As it was").clicked() {
+        if ui.add_enabled(tried, Button::new(say("adjust-reset"))).on_hover_text(say("adjust-reset.tip")).clicked() {
             actions.push(Action::Touch(Touch::Reset));
         }
         let words = match editor.trial {
@@ -44,7 +46,7 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
                 let [w, h] = trial.tool.size(size);
                 format!("{w} × {h} px")
             }
-            Some(_) => "Being applied…".to_owned(),
+            Some(_) => say("adjust-busy"),
             None => String::new(),
         };
         ui.label(RichText::new(words).small().color(colours.weak));
@@ -54,13 +56,14 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
 fn turns(ui: &mut Ui, touches: &mut Vec<Touch>) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        for (words, tip, tool) in [
-            ("Turn left", "By a quarter against the clock", Tool::Turn { quarters: 3 }),
-            ("Turn right", "By a quarter with the clock", Tool::Turn { quarters: 1 }),
-            ("Mirror", "Swap left and right", Tool::Mirror),
-            ("Flip", "Swap top and bottom", Tool::Flip),
+        for (id, tool) in [
+            ("turn-left", Tool::Turn { quarters: 3 }),
+            ("turn-right", Tool::Turn { quarters: 1 }),
+            ("mirror", Tool::Mirror),
+            ("flip", Tool::Flip),
         ] {
-            if ui.button(words).on_hover_text(tip).clicked() {
+            let Some(entry) = entry(id) else { continue };
+            if ui.button(entry.label()).on_hover_text(entry.tip()).clicked() {
                 touches.push(Touch::Now(tool));
             }
         }
@@ -70,40 +73,45 @@ fn turns(ui: &mut Ui, touches: &mut Vec<Touch>) {
 fn shape(ui: &mut Ui, editor: &Editor, size: [u32; 2], touches: &mut Vec<Touch>) {
     let tried = editor.trial.map(|t| t.tool);
     egui::Grid::new("adjust shape").num_columns(2).spacing(vec2(theme::GAP, 4.0)).min_col_width(72.0).show(ui, |ui| {
-        ui.label("Crop").on_hover_text("Drag the frame on the picture");
+        ui.label(say("adjust-crop")).on_hover_text(say("adjust-crop.tip"));
         ui.horizontal(|ui| {
             let cropping = matches!(tried, Some(Tool::Crop { .. }));
-            if ui.add(Button::selectable(cropping, "Frame")).on_hover_text("Choose the part to keep on the picture").clicked() {
+            if ui.add(Button::selectable(cropping, say("adjust-frame"))).on_hover_text(say("adjust-frame.tip")).clicked() {
                 let whole = Rect { left: 0, top: 0, width: size[0], height: size[1] };
                 touches.push(if cropping { Touch::Reset } else { Touch::Crop(whole) });
             }
-            let name = RATIOS.iter().find(|(r, _)| *r == editor.ratio).map_or("Free", |(_, name)| name);
-            let chosen = ComboBox::from_id_salt("ratio").selected_text(name).width(84.0).show_ui(ui, |ui| {
+            let name = RATIOS.iter().find(|(r, _)| *r == editor.ratio).map_or("ratio-free", |(_, name)| name);
+            let chosen = ComboBox::from_id_salt("ratio").selected_text(ratio_words(name)).width(84.0).show_ui(ui, |ui| {
                 for (ratio, name) in RATIOS {
-                    if ui.selectable_label(ratio == editor.ratio, name).clicked() {
+                    if ui.selectable_label(ratio == editor.ratio, ratio_words(name)).clicked() {
                         touches.push(Touch::Ratio(ratio));
                     }
                 }
             });
-            ui.ctx().accesskit_node_builder(chosen.response.id, |node| node.set_label("Shape of the crop"));
+            ui.ctx().accesskit_node_builder(chosen.response.id, |node| node.set_label(say("adjust-ratio")));
         });
         ui.end_row();
 
         let mut degrees = if let Some(Tool::Straighten { degrees }) = tried { degrees } else { 0.0 };
         let slider = Slider::new(&mut degrees, -MOST_DEGREES..=MOST_DEGREES).suffix("°").max_decimals(1);
-        if row(ui, "Straighten", "Turn the picture a little and cut off the corners", slider) {
+        if row(ui, "adjust-straighten", slider) {
             touches.push(if degrees == 0.0 { Touch::Reset } else { Touch::Try(Tool::Straighten { degrees }) });
         }
         ui.end_row();
 
         let mut width = if let Some(Tool::Resize { width, .. }) = tried { width } else { size[0] };
-        let label = ui.label("Width").on_hover_text("To another size; the shape stays");
+        let label = ui.label(say("adjust-width")).on_hover_text(say("adjust-width.tip"));
         let field = ui.add(DragValue::new(&mut width).range(1..=crate::imaging::MAX_SIDE).suffix(" px")).labelled_by(label.id);
         if field.changed() {
             touches.push(if width == size[0] { Touch::Reset } else { Touch::Try(resize(width, size)) });
         }
         ui.end_row();
     });
+}
+
+/// A shape for a person.
+fn ratio_words(name: &str) -> String {
+    if name.starts_with("ratio") { say(name) } else { name.to_owned() }
 }
 
 /// To a width; the shape stays.
@@ -121,17 +129,17 @@ fn light(ui: &mut Ui, editor: &Editor, touches: &mut Vec<Touch>) {
     let mut tone = before;
     egui::Grid::new("adjust light").num_columns(2).spacing(vec2(theme::GAP, 4.0)).min_col_width(72.0).show(ui, |ui| {
         let share = |value, most: f32| Slider::new(value, -most..=most).max_decimals(2);
-        let rows: [(&str, &str, Slider<'_>); 7] = [
-            ("Exposure", "Light, in stops: 1 is twice as much", share(&mut tone.exposure, 5.0)),
-            ("Contrast", "Darker dark, lighter light; black and white stay", share(&mut tone.contrast, 1.0)),
-            ("Saturation", "How strong colours are; -1 is grey", share(&mut tone.saturation, 1.0)),
-            ("Warmth", "From cool to warm light", share(&mut tone.temperature, 1.0)),
-            ("Black", "What is as dark as this becomes black", Slider::new(&mut tone.black, 0.0..=0.5).max_decimals(2)),
-            ("White", "What is as light as this becomes white", Slider::new(&mut tone.white, 0.55..=1.0).max_decimals(2)),
-            ("Middle", "What lies between: lighter above 1", Slider::new(&mut tone.gamma, 0.2..=5.0).logarithmic(true).max_decimals(2)),
+        let rows: [(&str, Slider<'_>); 7] = [
+            ("adjust-exposure", share(&mut tone.exposure, 5.0)),
+            ("adjust-contrast", share(&mut tone.contrast, 1.0)),
+            ("adjust-saturation", share(&mut tone.saturation, 1.0)),
+            ("adjust-warmth", share(&mut tone.temperature, 1.0)),
+            ("adjust-black", Slider::new(&mut tone.black, 0.0..=0.5).max_decimals(2)),
+            ("adjust-white", Slider::new(&mut tone.white, 0.55..=1.0).max_decimals(2)),
+            ("adjust-middle", Slider::new(&mut tone.gamma, 0.2..=5.0).logarithmic(true).max_decimals(2)),
         ];
-        for (name, tip, slider) in rows {
-            row(ui, name, tip, slider);
+        for (key, slider) in rows {
+            row(ui, key, slider);
             ui.end_row();
         }
     });
@@ -141,7 +149,8 @@ fn light(ui: &mut Ui, editor: &Editor, touches: &mut Vec<Touch>) {
 }
 
 /// A slider with its name before it; true if it moved.
-fn row(ui: &mut Ui, name: &str, tip: &str, slider: Slider<'_>) -> bool {
-    let label = ui.label(name).on_hover_text(tip);
+fn row(ui: &mut Ui, key: &str, slider: Slider<'_>) -> bool {
+    let tip = tip_of(key);
+    let label = ui.label(say(key)).on_hover_text(&tip);
     ui.add(slider).labelled_by(label.id).on_hover_text(tip).changed()
 }

@@ -1,7 +1,7 @@
 //! The picture, and what a running job paints over it.
 
-use super::{context, crop, theme};
-use crate::about;
+use super::words::{say, tell};
+use super::{context, crop, names, theme};
 use crate::document::{Placing, Revision};
 use crate::editor::{Action, Combine, Compare, Editor, How, Mode, PREVIEW_BLOCK, Preview, Run, Select, Stage, Tool};
 use crate::imaging::{Pyramid, Tool as PlainTool};
@@ -70,10 +70,10 @@ impl Canvas {
             drawing(ui, rect, editor, &response, per_point);
         }
         if run.is_none() && editor.is_reading() {
-            chip(ui, pos2(rect.left() + 12.0, rect.bottom() - 40.0), "Reading the picture…");
+            chip(ui, pos2(rect.left() + 12.0, rect.bottom() - 40.0), &say("canvas-reading"));
         }
         if editor.shows_before && editor.document.can_undo() {
-            chip(ui, pos2(rect.left() + 12.0, rect.top() + 12.0), "Before");
+            chip(ui, pos2(rect.left() + 12.0, rect.top() + 12.0), &say("canvas-before"));
         }
         response
     }
@@ -359,7 +359,7 @@ fn split(ui: &Ui, rect: Rect, editor: &Editor, other: &Revision, compare: Compar
     painter.line_segment([pos2(x, whole.top()), pos2(x, whole.bottom())], Stroke::new(2.0, colours.accent));
     let knob = pos2(x, rect.center().y.clamp(whole.top(), whole.bottom()));
     painter.circle(knob, 10.0, colours.panel, Stroke::new(2.0, colours.accent));
-    chip(ui, whole.left_bottom().max(rect.min).min(rect.max) + vec2(10.0, -34.0), "Before");
+    chip(ui, whole.left_bottom().max(rect.min).min(rect.max) + vec2(10.0, -34.0), &say("canvas-before"));
 }
 
 /// The tokens as they are written, each a cell in the colour of its meaning.
@@ -412,21 +412,21 @@ fn empty(ui: &mut Ui, rect: Rect, editor: &Editor, actions: &mut Vec<Action>) {
     let colours = theme::colours(ui.style());
     let center = rect.center();
     if editor.is_opening() {
-        ui.painter().text(center, Align2::CENTER_CENTER, "Opening…", FontId::proportional(theme::HEADING), colours.weak);
+        ui.painter().text(center, Align2::CENTER_CENTER, say("status-opening"), FontId::proportional(theme::HEADING), colours.weak);
         return;
     }
-    let title = if editor.can_drop { "Drop a picture here" } else { "Open or paste a picture" };
+    let title = say(if editor.can_drop { "empty-drop" } else { "empty-open" });
     ui.painter().text(center - vec2(0.0, 40.0), Align2::CENTER_CENTER, title, theme::strong_font(theme::TITLE), colours.text);
-    let line = "or describe a new one below and press Generate";
+    let line = say("empty-or");
     ui.painter().text(center - vec2(0.0, 12.0), Align2::CENTER_CENTER, line, FontId::proportional(theme::BODY), colours.weak);
     let button = Rect::from_center_size(center + vec2(0.0, 26.0), vec2(140.0, theme::BUTTON_HEIGHT));
-    if ui.put(button, egui::Button::new("Open a picture…")).clicked() {
+    if ui.put(button, egui::Button::new(say("empty-button"))).clicked() {
         actions.push(Action::Open);
     }
     ui.painter().text(
         pos2(center.x, rect.bottom() - 28.0),
         Align2::CENTER_CENTER,
-        about::NANO_SHORT,
+        say("nano-short"),
         FontId::proportional(theme::SMALL),
         colours.weak,
     );
@@ -436,14 +436,14 @@ fn empty(ui: &mut Ui, rect: Rect, editor: &Editor, actions: &mut Vec<Action>) {
 fn describe(editor: &Editor) -> String {
     if let Some(run) = editor.run_on_canvas() {
         let what = match run.progress.map(|p| p.stage) {
-            Some(Stage::Blueprint) => "blueprint",
-            Some(Stage::Denoise | Stage::Decode) => "preview",
-            _ => "picture to come",
+            Some(Stage::Blueprint) => "canvas-blueprint",
+            Some(Stage::Denoise | Stage::Decode) => "canvas-preview",
+            _ => "canvas-to-come",
         };
-        return format!("Canvas: {what} of “{}”", run.prompt);
+        return tell!(what, prompt = run.prompt.as_str());
     }
     match editor.shown() {
-        Some(r) => format!("Canvas: {}, {} by {} pixels", r.title(), r.picture.width(), r.picture.height()),
-        None => "Canvas: empty".to_owned(),
+        Some(r) => tell!("canvas-picture", title = names::title(r), width = r.picture.width(), height = r.picture.height()),
+        None => say("canvas-empty"),
     }
 }

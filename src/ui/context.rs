@@ -1,5 +1,6 @@
 //! The box that the model sees: drawn over the picture, moved and resized by hand.
 
+use super::words::say;
 use super::{canvas, theme};
 use crate::editor::{Action, Context, Editor};
 use eframe::egui::{self, CursorIcon, FontId, Id, Rect, Role, Sense, Shape, Stroke, Ui, WidgetInfo, pos2, vec2};
@@ -30,7 +31,7 @@ pub fn show(ui: &Ui, rect: Rect, editor: &Editor, per_point: f64, actions: &mut 
     let per_image = per_point / editor.view.scale();
 
     // The label stays in sight, wherever the box is.
-    let words = "The model sees this";
+    let words = &say("context-box");
     let galley = painter.layout_no_wrap(words.to_owned(), FontId::proportional(theme::SMALL), colours.text);
     let room = galley.size() + vec2(16.0, 8.0);
     let corner = on_canvas.left_bottom() + vec2(0.0, 4.0);
@@ -51,13 +52,13 @@ pub fn show(ui: &Ui, rect: Rect, editor: &Editor, per_point: f64, actions: &mut 
     if moved.hovered() {
         ui.ctx().set_cursor_icon(CursorIcon::Move);
     }
-    moved.on_hover_text("What the model is shown of the picture. Drag this to move it, its lower right corner to resize it; a double click lets it go where it goes by itself.");
+    moved.on_hover_text(say("context-box.tip"));
 
     let at = on_canvas.right_bottom().clamp(rect.min + vec2(HANDLE, HANDLE), rect.max - vec2(HANDLE, HANDLE));
     let handle = Rect::from_center_size(pos2(at.x, at.y), vec2(HANDLE, HANDLE));
     ui.memory_mut(|m| m.data.insert_temp(Id::unique("context box handles"), [label, handle.expand(4.0)]));
     let resized = ui.interact(handle.expand(4.0), Id::unique("context box corner"), Sense::drag());
-    resized.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Size of what the model sees"));
+    resized.widget_info(|| WidgetInfo::labeled(Role::Button, true, say("context-size")));
     painter.rect_filled(handle, 3.0, if resized.hovered() { colours.accent } else { colours.panel });
     painter.rect_stroke(handle, 3.0, Stroke::new(1.0, theme::OVER_LINE), egui::StrokeKind::Inside);
     if resized.hovered() || resized.dragged() {

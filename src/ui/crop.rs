@@ -1,5 +1,6 @@
 //! The frame of a crop on the picture: moved at its middle, resized at its corners and sides.
 
+use super::words::say;
 use super::{canvas, theme};
 use crate::editor::{Action, Editor, Touch};
 use crate::imaging::{Rect as Part, Tool};
@@ -9,15 +10,15 @@ use eframe::egui::{CursorIcon, Id, Rect, Role, Sense, Stroke, StrokeKind, Ui, Ve
 const HANDLE: f32 = 14.0;
 /// How far each handle moves left, top, right and bottom, with its name and the pointer over it.
 const HANDLES: [([f32; 4], &str, CursorIcon); 9] = [
-    ([1.0, 1.0, 1.0, 1.0], "Move the crop", CursorIcon::Move),
-    ([1.0, 1.0, 0.0, 0.0], "Top left of the crop", CursorIcon::ResizeNwSe),
-    ([0.0, 1.0, 1.0, 0.0], "Top right of the crop", CursorIcon::ResizeNeSw),
-    ([1.0, 0.0, 0.0, 1.0], "Bottom left of the crop", CursorIcon::ResizeNeSw),
-    ([0.0, 0.0, 1.0, 1.0], "Bottom right of the crop", CursorIcon::ResizeNwSe),
-    ([1.0, 0.0, 0.0, 0.0], "Left of the crop", CursorIcon::ResizeHorizontal),
-    ([0.0, 1.0, 0.0, 0.0], "Top of the crop", CursorIcon::ResizeVertical),
-    ([0.0, 0.0, 1.0, 0.0], "Right of the crop", CursorIcon::ResizeHorizontal),
-    ([0.0, 0.0, 0.0, 1.0], "Bottom of the crop", CursorIcon::ResizeVertical),
+    ([1.0, 1.0, 1.0, 1.0], "crop-move", CursorIcon::Move),
+    ([1.0, 1.0, 0.0, 0.0], "crop-top-left", CursorIcon::ResizeNwSe),
+    ([0.0, 1.0, 1.0, 0.0], "crop-top-right", CursorIcon::ResizeNeSw),
+    ([1.0, 0.0, 0.0, 1.0], "crop-bottom-left", CursorIcon::ResizeNeSw),
+    ([0.0, 0.0, 1.0, 1.0], "crop-bottom-right", CursorIcon::ResizeNwSe),
+    ([1.0, 0.0, 0.0, 0.0], "crop-left", CursorIcon::ResizeHorizontal),
+    ([0.0, 1.0, 0.0, 0.0], "crop-top", CursorIcon::ResizeVertical),
+    ([0.0, 0.0, 1.0, 0.0], "crop-right", CursorIcon::ResizeHorizontal),
+    ([0.0, 0.0, 0.0, 1.0], "crop-bottom", CursorIcon::ResizeVertical),
 ];
 
 /// Draws the frame, where a crop is tried; true if it did: then the canvas is not drawn on.
@@ -47,7 +48,7 @@ pub fn show(ui: &Ui, rect: Rect, editor: &Editor, per_point: f64, actions: &mut 
         let at = frame.center() + vec2((moves[2] - moves[0]) * frame.width() / 2.0, (moves[3] - moves[1]) * frame.height() / 2.0);
         let hit = if is_middle { frame.shrink(HANDLE) } else { Rect::from_center_size(at, Vec2::splat(HANDLE + 8.0)) };
         let held = ui.interact(hit, Id::unique(("crop", name)), Sense::drag());
-        held.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+        held.widget_info(|| WidgetInfo::labeled(Role::Button, true, say(name)));
         if !is_middle {
             painter.rect_filled(Rect::from_center_size(at, Vec2::splat(HANDLE / 1.5)), 2.0, theme::OVER_LINE);
         }

@@ -1,6 +1,7 @@
 //! How the edit on the canvas is taken over: changed afterwards, without the model.
 
 use super::theme;
+use super::words::{say, tip_of};
 use crate::document::Placing;
 use crate::editor::{Action, Adjust, Editor, MOST_FEATHER, Select};
 use eframe::egui::{self, Button, RichText, Slider, Ui, vec2};
@@ -9,31 +10,19 @@ use eframe::egui::{self, Button, RichText, Slider, Ui, vec2};
 pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) -> bool {
     let Some(local) = editor.local().filter(|_| editor.run_on_canvas().is_none()) else { return false };
     let colours = theme::colours(ui.style());
-    ui.label(RichText::new("This edit").font(theme::strong_font(theme::BODY)));
+    ui.label(RichText::new(say("edit-title")).font(theme::strong_font(theme::BODY)));
     let has_own = matches!(editor.document.current().and_then(|r| r.local.as_deref()).map(|l| &l.placing), Some(Placing::Selection { .. }));
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         let now = &local.placing;
         let ways = [
-            (
-                local.reconstruction.is_some(),
-                matches!(now, Placing::Change { .. }),
-                "Changes",
-                Adjust::Change,
-                "Only what the model has changed; every other pixel stays",
-            ),
-            (
-                has_own || editor.selected().is_some(),
-                matches!(now, Placing::Selection { .. }),
-                "Selection",
-                Adjust::Selection,
-                "What lies under the selection; every other pixel stays",
-            ),
-            (true, matches!(now, Placing::Whole), "Everything", Adjust::Whole, "All of the model's picture"),
+            (local.reconstruction.is_some(), matches!(now, Placing::Change { .. }), "edit-changes", Adjust::Change),
+            (has_own || editor.selected().is_some(), matches!(now, Placing::Selection { .. }), "edit-selection", Adjust::Selection),
+            (true, matches!(now, Placing::Whole), "edit-everything", Adjust::Whole),
         ];
-        for (enabled, here, words, adjust, tip) in ways {
-            let button = Button::selectable(here, words);
-            if ui.add_enabled(enabled, button).on_hover_text(tip).clicked() && !here {
+        for (enabled, here, key, adjust) in ways {
+            let button = Button::selectable(here, say(key));
+            if ui.add_enabled(enabled, button).on_hover_text(tip_of(key)).clicked() && !here {
                 actions.push(Action::Adjust(adjust));
             }
         }
@@ -41,23 +30,18 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) -> bool {
     egui::Grid::new("this edit").num_columns(2).spacing(vec2(theme::GAP, 4.0)).min_col_width(72.0).show(ui, |ui| match &local.placing {
         Placing::Change { reach } => {
             let mut reach = reach * 100.0;
-            if row(ui, "Reach", "How small a change still counts as one", Slider::new(&mut reach, 0.0..=100.0).suffix(" %")) {
+            if row(ui, "edit-reach", Slider::new(&mut reach, 0.0..=100.0).suffix(" %")) {
                 actions.push(Action::Adjust(Adjust::Reach(reach / 100.0)));
             }
         }
         Placing::Selection { blend, .. } => {
             let mut feather = blend.feather;
-            if row(
-                ui,
-                "Feather",
-                "Width of the transition outside the selection",
-                Slider::new(&mut feather, 0..=MOST_FEATHER).suffix(" px"),
-            ) {
+            if row(ui, "edit-feather", Slider::new(&mut feather, 0..=MOST_FEATHER).suffix(" px")) {
                 actions.push(Action::Adjust(Adjust::Feather(feather)));
             }
             let mut matching = blend.matching * 100.0;
             let slider = Slider::new(&mut matching, 0.0..=100.0).suffix(" %");
-            if row(ui, "Colours", "How far the result's colours are matched to what surrounds it", slider) {
+            if row(ui, "edit-colours", slider) {
                 actions.push(Action::Adjust(Adjust::Matching(matching / 100.0)));
             }
         }
@@ -65,12 +49,12 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) -> bool {
     });
     ui.horizontal(|ui| match &editor.adjustment {
         Some(adjustment) => {
-            let keep = Button::new(RichText::new("Keep").color(colours.on_accent)).fill(colours.accent);
+            let keep = Button::new(RichText::new(say("edit-keep")).color(colours.on_accent)).fill(colours.accent);
             let ready = adjustment.is_ready();
-            if ui.add_enabled(ready, keep).on_hover_text("Keep it so, as a picture of its own in the history").clicked() {
+            if ui.add_enabled(ready, keep).on_hover_text(say("edit-keep.tip")).clicked() {
                 actions.push(Action::Adjust(Adjust::Keep));
             }
-            if ui.button("Reset").on_hover_text("As it was").clicked() {
+            if ui.button(say("adjust-reset")).on_hover_text(say("adjust-reset.tip")).clicked() {
                 actions.push(Action::Adjust(Adjust::Reset));
             }
             if !ready {
@@ -79,10 +63,10 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) -> bool {
         }
         None => {
             let shows = editor.selection.shows_change;
-            if ui.add(Button::selectable(shows, "Show where")).on_hover_text("Where the picture was changed").clicked() {
+            if ui.add(Button::selectable(shows, say("edit-show"))).on_hover_text(say("edit-show.tip")).clicked() {
                 actions.push(Action::Select(Select::ShowChange(!shows)));
             }
-            if ui.button("Use as selection").on_hover_text("Select what was changed").clicked() {
+            if ui.button(say("edit-select")).on_hover_text(say("edit-select.tip")).clicked() {
                 actions.push(Action::Select(Select::FromEdit));
             }
         }
@@ -91,8 +75,9 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) -> bool {
 }
 
 /// A labelled slider; true if it moved.
-fn row(ui: &mut Ui, name: &str, tip: &str, slider: Slider<'_>) -> bool {
-    let label = ui.label(name).on_hover_text(tip);
+fn row(ui: &mut Ui, key: &str, slider: Slider<'_>) -> bool {
+    let tip = tip_of(key);
+    let label = ui.label(say(key)).on_hover_text(&tip);
     let moved = ui.add(slider.max_decimals(0)).labelled_by(label.id).on_hover_text(tip).changed();
     ui.end_row();
     moved

@@ -1,7 +1,8 @@
 //! The history: a tree of pictures, or those that were searched.
 
 use super::icons::{Icon, icon_button};
-use super::{Thumbnails, theme};
+use super::words::{say, tell};
+use super::{Thumbnails, names, theme};
 use crate::document::{Revision, RevisionId, Row};
 use crate::editor::{Action, Editor, History};
 use eframe::egui::{
@@ -20,24 +21,24 @@ impl Tree {
     pub fn show(&mut self, ui: &mut Ui, editor: &Editor, thumbnails: &mut Thumbnails, actions: &mut Vec<Action>) {
         let colours = theme::colours(ui.style());
         ui.horizontal(|ui| {
-            ui.label(RichText::new("History").font(theme::strong_font(theme::BODY)));
+            ui.label(RichText::new(say("history")).font(theme::strong_font(theme::BODY)));
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 let only = editor.history.only_starred;
-                let (icon, tip) = if only { (Icon::Starred, "Show all pictures") } else { (Icon::Star, "Show only pictures with a star") };
-                if icon_button(ui, icon, "Only with a star", tip, true).clicked() {
+                let (icon, tip) = if only { (Icon::Starred, "history-show-all") } else { (Icon::Star, "history-show-starred") };
+                if icon_button(ui, icon, &say("history-only-starred"), &say(tip), true).clicked() {
                     actions.push(Action::History(History::Starred(!only)));
                 }
                 let mut words = editor.history.search.clone();
-                let field = TextEdit::singleline(&mut words).id(Id::unique("search")).hint_text("Search").desired_width(150.0);
+                let field = TextEdit::singleline(&mut words).id(Id::unique("search")).hint_text(say("history-search")).desired_width(150.0);
                 let field = ui.add(field);
-                ui.ctx().accesskit_node_builder(field.id, |node| node.set_label("Search the history"));
+                ui.ctx().accesskit_node_builder(field.id, |node| node.set_label(say("history-search.name")));
                 if words != editor.history.search {
                     actions.push(Action::History(History::Search(words)));
                 }
             });
         });
         if editor.document.revisions().is_empty() {
-            ui.label(RichText::new("Every picture stays here; click one to go back to it.").small().color(colours.weak));
+            ui.label(RichText::new(say("history-empty")).small().color(colours.weak));
             return;
         }
         let rows = match editor.found_revisions() {
@@ -45,7 +46,7 @@ impl Tree {
             None => editor.document.outline(),
         };
         if rows.is_empty() {
-            ui.label(RichText::new("No picture has these words.").small().color(colours.weak));
+            ui.label(RichText::new(say("history-not-found")).small().color(colours.weak));
             return;
         }
         ui.spacing_mut().item_spacing.y = 2.0;
@@ -80,7 +81,9 @@ fn one(ui: &mut Ui, editor: &Editor, revision: &Revision, row: &Row, thumbnails:
     let id = revision.id;
     let here = editor.document.current().is_some_and(|r| r.id == id);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), theme::HISTORY_ROW), Sense::click());
-    response.widget_info(|| WidgetInfo::selected(Role::Button, true, here, format!("Revision {}: {}", id.0 + 1, revision.title())));
+    response.widget_info(|| {
+        WidgetInfo::selected(Role::Button, true, here, tell!("history-revision", number = id.0 + 1, title = names::title(revision)))
+    });
     lines(ui, rect, row);
     let left = rect.left() + STEP * row.depth.min(MOST_STEPS) as f32;
     let card = Rect::from_min_max(pos2(left, rect.top() + 2.0), rect.max - vec2(0.0, 2.0));
@@ -107,7 +110,8 @@ fn one(ui: &mut Ui, editor: &Editor, revision: &Revision, row: &Row, thumbnails:
     }
     let star = Rect::from_center_size(pos2(card.right() - 16.0, card.center().y), vec2(24.0, 24.0));
     if revision.starred || hovers || response.contains_pointer() {
-        let name = format!("{} revision {}", if revision.starred { "Unstar" } else { "Star" }, id.0 + 1);
+        let name = if revision.starred { "history-unstar-one" } else { "history-star-one" };
+        let name = tell!(name, number = id.0 + 1);
         let button = ui.interact(star, Id::unique(("star", id.0)), Sense::click());
         button.widget_info(|| WidgetInfo::selected(Role::Button, true, revision.starred, &name));
         let (icon, colour) = if revision.starred { (Icon::Starred, colours.accent) } else { (Icon::Star, colours.weak) };
@@ -130,7 +134,7 @@ fn one(ui: &mut Ui, editor: &Editor, revision: &Revision, row: &Row, thumbnails:
     }
     menu(&response, editor, revision, actions);
     response.on_hover_ui(|ui| {
-        ui.label(revision.title());
+        ui.label(names::title(revision));
         ui.label(RichText::new(facts(revision)).small().color(theme::colours(ui.style()).weak));
     });
 }
@@ -161,7 +165,7 @@ fn title(ui: &Ui, rect: Rect, revision: &Revision) {
         job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width());
         painter.layout_job(job)
     };
-    let first = line(revision.title().replace('\n', " "), theme::BODY, colours.text, revision.name.is_some());
+    let first = line(names::title(revision).replace('\n', " "), theme::BODY, colours.text, revision.name.is_some());
     let second = line(facts(revision), theme::SMALL, colours.weak, false);
     let top = rect.center().y - f32::midpoint(first.size().y, second.size().y);
     let under = top + first.size().y;
@@ -173,8 +177,8 @@ fn title(ui: &Ui, rect: Rect, revision: &Revision) {
 fn facts(revision: &Revision) -> String {
     let size = format!("{} × {}", revision.picture.width(), revision.picture.height());
     match (revision.recipe(), revision.parent) {
-        (Some(recipe), Some(_)) => format!("Edit · seed {} · {size}", recipe.seed),
-        (Some(recipe), None) => format!("New · seed {} · {size}", recipe.seed),
+        (Some(recipe), Some(_)) => tell!("history-edit", seed = recipe.seed.to_string(), size = size),
+        (Some(recipe), None) => tell!("history-new", seed = recipe.seed.to_string(), size = size),
         (None, _) => size,
     }
 }
@@ -183,7 +187,7 @@ fn rename(ui: &mut Ui, rect: Rect, written: &str, actions: &mut Vec<Action>) {
     let mut name = written.to_owned();
     let id = Id::unique("rename");
     let field = ui.put(rect, TextEdit::singleline(&mut name).id(id));
-    ui.ctx().accesskit_node_builder(field.id, |node| node.set_label("Name of the picture"));
+    ui.ctx().accesskit_node_builder(field.id, |node| node.set_label(say("history-name")));
     if name != written {
         actions.push(Action::History(History::SetName(name)));
     }
@@ -200,19 +204,19 @@ fn rename(ui: &mut Ui, rect: Rect, written: &str, actions: &mut Vec<Action>) {
 fn menu(response: &Response, editor: &Editor, revision: &Revision, actions: &mut Vec<Action>) {
     let id = revision.id;
     response.context_menu(|ui| {
-        let mut item = |ui: &mut Ui, words: &str, action: Action| {
-            if ui.button(words).clicked() {
+        let mut item = |ui: &mut Ui, key: &str, action: Action| {
+            if ui.button(say(key)).clicked() {
                 actions.push(action);
                 ui.close();
             }
         };
-        item(ui, "Rename", Action::History(History::BeginRename(id)));
-        item(ui, if revision.starred { "Take the star away" } else { "Star" }, Action::History(History::Star(id, !revision.starred)));
+        item(ui, "action-rename", Action::History(History::BeginRename(id)));
+        item(ui, if revision.starred { "history-unstar" } else { "action-star" }, Action::History(History::Star(id, !revision.starred)));
         if editor.document.current().is_some_and(|c| c.id != id) {
-            item(ui, "Compare with the picture on the canvas", Action::CompareWith(id));
+            item(ui, "history-compare", Action::CompareWith(id));
         }
         ui.separator();
-        item(ui, "Delete…", Action::History(History::AskPrune(id)));
+        item(ui, "action-prune", Action::History(History::AskPrune(id)));
     });
 }
 
@@ -223,11 +227,11 @@ pub fn ask_prune(ui: &Ui, editor: &Editor, gone: &[RevisionId], thumbnails: &mut
         let colours = theme::colours(ui.style());
         ui.set_width(420.0);
         let title = match gone.len() {
-            1 => "Delete this picture for good?".to_owned(),
-            n => format!("Delete this picture and the {} made from it for good?", n - 1),
+            1 => say("prune-one"),
+            n => tell!("prune-many", more = n - 1),
         };
         ui.label(RichText::new(title).heading());
-        ui.label(RichText::new("This cannot be undone. It is the only way that pictures go.").small().color(colours.weak));
+        ui.label(RichText::new(say("prune-why")).small().color(colours.weak));
         ui.horizontal_wrapped(|ui| {
             for id in gone.iter().take(SHOWN) {
                 let Some(screen) = editor.screens.get(id) else { continue };
@@ -236,14 +240,14 @@ pub fn ask_prune(ui: &Ui, editor: &Editor, gone: &[RevisionId], thumbnails: &mut
                 ui.add(Image::new((texture, size)).fit_to_exact_size(size * scale).corner_radius(4.0));
             }
             if gone.len() > SHOWN {
-                ui.label(format!("and {} more", gone.len() - SHOWN));
+                ui.label(tell!("prune-more", count = gone.len() - SHOWN));
             }
         });
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if ui.add(Button::new(RichText::new("Delete").color(colours.danger))).clicked() {
+            if ui.add(Button::new(RichText::new(say("prune")).color(colours.danger))).clicked() {
                 actions.push(Action::History(History::Prune));
             }
-            let keep = ui.button("Keep");
+            let keep = ui.button(say("keep"));
             if keep.clicked() {
                 actions.push(Action::History(History::KeepAll));
             }

@@ -2,8 +2,8 @@
 
 use super::history::Tree;
 use super::icons::{Icon, icon_button};
+use super::words::{figure, say, tell, tip_of};
 use super::{Thumbnails, adjust, edit, models, theme, upscale};
-use crate::about;
 use crate::editor::{Action, Again, Editor, MOST_STEPS, MOST_VARIATIONS, Mode, Shelf, Touch};
 use crate::recipe::ModelId;
 use eframe::egui::{self, Button, DragValue, Id, RichText, Role, Slider, Ui, WidgetInfo, vec2};
@@ -28,17 +28,15 @@ pub fn show(ui: &mut Ui, editor: &Editor, tree: &mut Tree, thumbnails: &mut Thum
 /// Whether what is below is for plain tools, and not for the next run: there is room for one of both.
 fn tabs(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) -> bool {
     if editor.document.current().is_none() || editor.run_on_canvas().is_some() {
-        heading(ui, "Settings");
+        heading(ui, &say("inspector-settings"));
         return false;
     }
     let id = Id::unique("column shows plain tools");
     let mut adjusts = editor.trial.is_some() || ui.memory(|m| m.data.get_temp(id).unwrap_or(false));
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        for (to, words, tip) in
-            [(false, "Settings", "Of the model's next run"), (true, "Adjust", "Crop, turn, light and colour, without a model")]
-        {
-            if ui.add(Button::selectable(adjusts == to, words)).on_hover_text(tip).clicked() && adjusts != to {
+        for (to, key) in [(false, "inspector-settings"), (true, "inspector-adjust")] {
+            if ui.add(Button::selectable(adjusts == to, say(key))).on_hover_text(tip_of(key)).clicked() && adjusts != to {
                 adjusts = to;
                 actions.push(Action::Touch(Touch::Reset));
             }
@@ -60,13 +58,13 @@ fn heading(ui: &mut Ui, words: &str) {
 fn model(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     let colours = theme::colours(ui.style());
     ui.horizontal(|ui| {
-        heading(ui, "Model");
+        heading(ui, &say("inspector-model"));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if ui.button("Models…").on_hover_text("Which models are here, and which can be downloaded").clicked() {
+            if ui.button(say("action-models")).on_hover_text(say("action-models.tip")).clicked() {
                 actions.push(Action::Shelf(Shelf::Open));
             }
             let name = match &editor.model.id {
-                ModelId::Nano => "nano, built in".to_owned(),
+                ModelId::Nano => say("nano-name"),
                 ModelId::Folder(folder) => editor.shelf.folder_title(folder),
             };
             ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
@@ -84,60 +82,62 @@ fn model(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     }
     match &editor.model.facts {
         None => {
-            ui.label(RichText::new("Being looked at…").small().color(colours.weak));
+            ui.label(RichText::new(say("model-looked-at")).small().color(colours.weak));
         }
         Some(Err(why)) => {
-            ui.label(RichText::new(format!("Cannot be used: {why}")).small().color(colours.danger));
+            ui.label(RichText::new(tell!("model-unusable", why = why.as_str())).small().color(colours.danger));
         }
         Some(Ok(facts)) => {
             let able = match (&facts.can_generate, &facts.can_edit) {
-                (Ok(()), Ok(())) => "makes and edits pictures",
-                (Ok(()), Err(_)) => "makes pictures",
-                (Err(_), Ok(())) => "edits pictures",
-                (Err(_), Err(_)) => "can do nothing",
+                (Ok(()), Ok(())) => "model-makes-and-edits",
+                (Ok(()), Err(_)) => "model-makes",
+                (Err(_), Ok(())) => "model-edits",
+                (Err(_), Err(_)) => "model-nothing",
             };
-            let line = format!("{} px · {} · {able}", facts.side, count_words(facts.values));
+            let line = tell!("model-line", side = facts.side, values = count_words(facts.values), able = say(able));
             let nano = editor.model.id == ModelId::Nano;
-            let words = if nano { about::NANO_SHORT } else { &line };
+            let words = if nano { say("nano-short") } else { line.clone() };
             let label = ui.label(RichText::new(words).small().color(colours.weak));
-            label.on_hover_text(if nano { format!("{line}. {}", about::NANO) } else { line });
+            label.on_hover_text(if nano { tell!("nano-long", line = line) } else { line });
         }
     }
 }
 
 fn count_words(values: u64) -> String {
     match values {
-        v if v >= 1_000_000_000 => format!("{:.1} billion values", v as f64 / 1e9),
-        v => format!("{:.1} million values", v as f64 / 1e6),
+        v if v >= 1_000_000_000 => tell!("values-billion", count = figure(format!("{:.1}", v as f64 / 1e9))),
+        v => tell!("values-million", count = figure(format!("{:.1}", v as f64 / 1e6))),
     }
 }
 
 fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     let draft = &editor.draft;
     egui::Grid::new("settings").num_columns(2).spacing(vec2(theme::GAP, 4.0)).min_col_width(72.0).show(ui, |ui| {
-        let tip = "Steps of the painting. More take longer and look cleaner.";
-        let label = ui.label("Steps").on_hover_text(tip);
+        let tip = &say("settings-steps.tip");
+        let label = ui.label(say("settings-steps")).on_hover_text(tip);
         let mut steps = draft.steps;
         if ui.add(Slider::new(&mut steps, 1..=MOST_STEPS)).labelled_by(label.id).on_hover_text(tip).changed() {
             actions.push(Action::SetSteps(steps));
         }
         ui.end_row();
 
-        let tip = "How closely the words are followed. 1 leaves the model free; too much looks harsh.";
-        let label = ui.label("Guidance").on_hover_text(tip);
+        let tip = &say("settings-guidance.tip");
+        let label = ui.label(say("settings-guidance")).on_hover_text(tip);
         let mut guidance = draft.guidance;
         if ui.add(Slider::new(&mut guidance, 1.0..=10.0).max_decimals(1)).labelled_by(label.id).on_hover_text(tip).changed() {
             actions.push(Action::SetGuidance(guidance));
         }
         ui.end_row();
 
-        ui.label("Variations").on_hover_text("Pictures to make at once, each with a seed of its own.");
+        ui.label(say("settings-variations")).on_hover_text(say("settings-variations.tip"));
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
             for n in 1..=MOST_VARIATIONS {
                 let button = Button::selectable(draft.variations == n, n.to_string()).min_size(vec2(30.0, 0.0));
-                let response = ui.add(button).on_hover_text("Pictures to make at once");
-                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, draft.variations == n, format!("Variations: {n}")));
+                let response = ui.add(button).on_hover_text(say("settings-variations.tip"));
+                response.widget_info(|| {
+                    WidgetInfo::selected(Role::RadioButton, true, draft.variations == n, tell!("settings-variations-are", count = n))
+                });
                 if response.clicked() {
                     actions.push(Action::SetVariations(n));
                 }
@@ -145,20 +145,19 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
         });
         ui.end_row();
 
-        let tip = "The same seed gives the same picture again.";
-        let label = ui.label("Seed").on_hover_text(tip);
+        let tip = &say("settings-seed.tip");
+        let label = ui.label(say("settings-seed")).on_hover_text(tip);
         ui.horizontal(|ui| {
             let mut seed = draft.seed;
             let field = ui.add_sized(vec2(104.0, 28.0), DragValue::new(&mut seed)).labelled_by(label.id).on_hover_text(tip);
             if field.changed() {
                 actions.push(Action::SetSeed(seed));
             }
-            if icon_button(ui, Icon::Dice, "Roll the seed", "Another seed", true).clicked() {
+            if icon_button(ui, Icon::Dice, &say("seed-roll"), &say("seed-roll.tip"), true).clicked() {
                 actions.push(Action::RollSeed);
             }
-            let (icon, name) =
-                if draft.seed_locked { (Icon::Locked, "Seed stays") } else { (Icon::Unlocked, "Seed changes with every run") };
-            if icon_button(ui, icon, name, &format!("{name}. Click to change that."), true).clicked() {
+            let (icon, name) = if draft.seed_locked { (Icon::Locked, "seed-stays") } else { (Icon::Unlocked, "seed-changes") };
+            if icon_button(ui, icon, &say(name), &tip_of(name), true).clicked() {
                 actions.push(Action::LockSeed(!draft.seed_locked));
             }
         });
@@ -169,14 +168,10 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
 
         if editor.mode() == Mode::Edit {
             let selected = editor.selected().is_some();
-            let tip = if selected {
-                "Only what lies under the selection is changed; every other pixel stays as it is, to the last bit."
-            } else {
-                "Only what the model has changed is taken over; every other pixel stays as it is, to the last bit."
-            };
-            ui.label("Keep the rest").on_hover_text(tip);
+            let tip = if selected { say("keep-rest-selection.tip") } else { say("keep-rest-changes.tip") };
+            ui.label(say("keep-rest")).on_hover_text(&tip);
             let mut keeps = draft.preserve.keeps_rest || selected;
-            let words = if selected { "outside the selection" } else { "where nothing changes" };
+            let words = say(if selected { "keep-rest-selection" } else { "keep-rest-changes" });
             if ui.add_enabled(!selected, egui::Checkbox::new(&mut keeps, words)).on_hover_text(tip).changed() {
                 actions.push(Action::KeepRest(keeps));
             }
@@ -186,18 +181,18 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     if let Some(recipe) = editor.document.current().and_then(|r| r.recipe()) {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
-            let composition = ui.button("New composition").on_hover_text("Write another blueprint and keep the noise of the painting");
+            let composition = ui.button(say("action-new-composition")).on_hover_text(say("action-new-composition.tip"));
             if composition.clicked() {
                 actions.push(Action::Again(Again::Composition));
             }
-            let finish =
-                ui.button("New finish").on_hover_text("Keep the blueprint and paint it with other noise: quicker, nothing is written");
+            let finish = ui.button(say("action-new-finish")).on_hover_text(say("action-new-finish.tip"));
             if finish.clicked() {
                 actions.push(Action::Again(Again::Finish));
             }
-            let line = format!("seed {}, {} steps, guidance {}", recipe.seed, recipe.steps, recipe.guidance);
-            if icon_button(ui, Icon::Recipe, "Take its recipe", &format!("Take this picture's prompt and settings: {line}"), true).clicked()
-            {
+            let guidance = figure(recipe.guidance.to_string());
+            let line = tell!("recipe-line", seed = recipe.seed.to_string(), steps = recipe.steps, guidance = guidance);
+            let tip = format!("{}: {line}", say("action-take-recipe.tip"));
+            if icon_button(ui, Icon::Recipe, &say("action-take-recipe"), &tip, true).clicked() {
                 actions.push(Action::TakeRecipe);
             }
         });

@@ -15,6 +15,7 @@ mod inspector;
 mod keys;
 mod menu;
 mod models;
+mod names;
 mod notices;
 mod palette;
 mod preferences;
@@ -27,7 +28,10 @@ mod top;
 mod upscale;
 mod words;
 
+pub use actions::{ACTIONS, Deed, Entry, MENUS, Menu, When};
+pub use names::window as title;
 pub use times::{Moment, Times};
+pub use words::LANGUAGES;
 
 use crate::document::RevisionId;
 use crate::editor::{Action, Editor, Proof, Run, Shelf, Thumbnail, sentence};
@@ -39,6 +43,7 @@ use eframe::egui::{
 use preferences::{Page, Preferences};
 use std::collections::HashMap;
 use std::time::Duration;
+use words::{figure, say, tell};
 
 /// Between frames that nobody's hand asks for, where the CPU draws them too.
 pub const SLOW_FRAME: Duration = Duration::from_millis(120);
@@ -114,7 +119,7 @@ impl Surface {
         self.thumbnails.forget(editor);
         if editor.run.is_some() {
             // Progress moves at the display's rate. Drawn by the CPU it would take the model's time.
-            ctx.request_repaint_after(if editor.slow_screen.is_some() { SLOW_FRAME } else { Duration::ZERO });
+            ctx.request_repaint_after(if editor.slow_screen { SLOW_FRAME } else { Duration::ZERO });
         }
         // Only while somebody is there: a window at rest does nothing.
         let (now, moves) = ctx.input(|i| (i.time, !i.events.is_empty()));
@@ -152,23 +157,24 @@ impl Surface {
 fn status(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     let colours = theme::colours(ui.style());
     ui.horizontal_centered(|ui| {
-        let say = |ui: &mut Ui, words: String| ui.label(egui::RichText::new(words).small().color(colours.weak));
+        let small = |ui: &mut Ui, words: String| ui.label(egui::RichText::new(words).small().color(colours.weak));
         if let Some(shown) = editor.shown() {
-            say(ui, format!("{} × {} px, {} bit", shown.picture.width(), shown.picture.height(), shown.picture.bits()));
+            let (width, height) = (shown.picture.width(), shown.picture.height());
+            small(ui, tell!("status-size", width = width, height = height, bits = shown.picture.bits()));
         }
         if let Some(bounds) = editor.selected_bounds() {
-            say(ui, format!("Selection {} × {} px", bounds.width, bounds.height));
+            small(ui, tell!("status-selection", width = bounds.width, height = bounds.height));
         }
         if let Some(proof) = editor.proof() {
             let response = ui.label(egui::RichText::new(proof_words(proof)).small().color(colours.good));
-            response.on_hover_text("Counted from the pixels of this picture and of the one that it was made from, at full depth");
+            response.on_hover_text(say("proof-tip"));
         }
         memory(ui, editor, actions);
         if editor.is_opening() {
-            say(ui, "Opening…".to_owned());
+            small(ui, say("status-opening"));
         }
-        if let Some(slow) = &editor.slow_screen {
-            say(ui, slow.clone());
+        if editor.slow_screen {
+            small(ui, say("status-slow-screen"));
         }
     });
 }
@@ -181,19 +187,19 @@ fn memory(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
         (Some(Run { plan: Some((plan, true)), .. }), _) => (plan.clone(), plan.clone(), colours.accent),
         (Some(Run { plan: Some((plan, false)), .. }), _) => {
             let device = editor.outlook().and_then(Result::ok).map(|f| f.device.clone()).or_else(|| editor.device.clone());
-            (device.map_or_else(|| plan.clone(), |device| format!("Runs on {device}")), plan.clone(), colours.weak)
+            (device.map_or_else(|| plan.clone(), |device| tell!("status-runs-on", device = device)), plan.clone(), colours.weak)
         }
-        (_, Some(Ok(forecast))) => (format!("Will run on {}", forecast.words()), forecast.plan.words.clone(), colours.weak),
+        (_, Some(Ok(forecast))) => (tell!("status-will-run-on", how = forecast.words()), forecast.plan.words.clone(), colours.weak),
         (_, Some(Err(why))) => (sentence(why), sentence(why), colours.danger),
         (_, None) => match &editor.device {
-            Some(device) => (format!("Runs on {device}"), editor.plan.clone().unwrap_or_default(), colours.weak),
+            Some(device) => (tell!("status-runs-on", device = device.as_str()), editor.plan.clone().unwrap_or_default(), colours.weak),
             None => return,
         },
     };
     let label = egui::Label::new(egui::RichText::new(&words).small().color(colour)).sense(egui::Sense::click()).truncate();
     let response = ui.add(label).on_hover_cursor(egui::CursorIcon::PointingHand);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &words));
-    if response.on_hover_text(format!("{}. Click to choose a model or what computes.", tip.trim_end_matches('.'))).clicked() {
+    if response.on_hover_text(tell!("status-memory", how = tip.trim_end_matches('.'))).clicked() {
         actions.push(Action::Shelf(Shelf::Open));
     }
 }
@@ -202,16 +208,16 @@ fn memory(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
 fn proof_words(Proof { found, all, has_selection }: Proof) -> String {
     let share = |n: u64| {
         let percent = n as f64 / all as f64 * 100.0;
-        if n == 0 || percent >= 0.1 { format!("{percent:.1} %") } else { "under 0.1 %".to_owned() }
+        if n == 0 || percent >= 0.1 { figure(format!("{percent:.1} %")) } else { tell!("share-under", share = figure("0.1".to_owned())) }
     };
     if has_selection {
-        format!("{} px changed outside the selection", thousands(found.outside))
+        tell!("proof-outside", count = thousands(found.outside))
     } else if found.pixels == 0 {
-        "No pixel differs from before".to_owned()
+        say("proof-none")
     } else if found.pixels == all {
-        "Every pixel has changed".to_owned()
+        say("proof-all")
     } else {
-        format!("{} px changed ({}), all others are equal to the last bit", thousands(found.pixels), share(found.pixels))
+        tell!("proof-some", count = thousands(found.pixels), share = share(found.pixels))
     }
 }
 
@@ -219,7 +225,7 @@ fn proof_words(Proof { found, all, has_selection }: Proof) -> String {
 fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).unwrap_or_default()).collect();
-    groups.join(",")
+    groups.join(&say("thousands-sign"))
 }
 
 /// Files that are held over the window, and those that are dropped.
@@ -233,7 +239,7 @@ fn drop_files(ui: &Ui, canvas: egui::Rect, actions: &mut Vec<Action>) {
         let painter = ui.ctx().layer_painter(egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop")));
         painter.rect_filled(canvas, 0.0, colours.canvas.gamma_multiply(0.85));
         painter.rect_stroke(canvas.shrink(12.0), 12.0, Stroke::new(2.0, colours.accent), StrokeKind::Inside);
-        painter.text(canvas.center(), Align2::CENTER_CENTER, "Drop to open", theme::strong_font(theme::TITLE), colours.text);
+        painter.text(canvas.center(), Align2::CENTER_CENTER, say("drop-now"), theme::strong_font(theme::TITLE), colours.text);
     }
     if !dropped.is_empty() {
         actions.push(Action::OpenFiles(dropped));

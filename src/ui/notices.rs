@@ -2,6 +2,7 @@
 
 use super::icons::{Icon, icon_button};
 use super::theme;
+use super::words::say;
 use crate::editor::{Action, Ask, Editor, Notice, NoticeKind, Question};
 use eframe::egui::{self, Align2, Area, Button, Frame, Id, Key, Modal, Order, Rect, RichText, TextEdit, Ui, vec2};
 use std::collections::HashMap;
@@ -47,7 +48,7 @@ impl Notices {
                                 ui.add_space(6.0);
                                 ui.add(egui::Label::new(&notice.text).wrap());
                             });
-                            if icon_button(ui, Icon::Close, "Dismiss", "Dismiss", true).clicked() {
+                            if icon_button(ui, Icon::Close, &say("dismiss"), &say("dismiss"), true).clicked() {
                                 actions.push(Action::DismissNotice(notice.id));
                             }
                         });
@@ -69,26 +70,26 @@ fn log(notice: &Notice) {
 /// Asks for a path.
 pub fn ask(ui: &Ui, ask: &Ask, actions: &mut Vec<Action>) {
     let (title, hint, done) = match ask.question {
-        Question::Open => ("Open a picture", "/home/me/photo.jpg", "Open"),
-        Question::Save => ("Export the picture", "/home/me/picture.png", "Export"),
-        Question::SaveProject => ("Save the project", "/home/me/holiday.pentimento", "Save"),
-        Question::OpenMask => ("Open a selection", "/home/me/selection.png", "Open"),
-        Question::SaveMask => ("Save the selection", "/home/me/selection.png", "Save"),
-        Question::ModelFolder => ("Choose a model's folder", "/home/me/models/BLIP3o-NEXT", "Use"),
+        Question::Open => ("ask-open", "ask-open.hint", "ask-open.done"),
+        Question::Save => ("ask-export", "ask-export.hint", "ask-export.done"),
+        Question::SaveProject => ("ask-project", "ask-project.hint", "ask-project.done"),
+        Question::OpenMask => ("ask-open-selection", "ask-open-selection.hint", "ask-open-selection.done"),
+        Question::SaveMask => ("ask-save-selection", "ask-save-selection.hint", "ask-save-selection.done"),
+        Question::ModelFolder => ("ask-folder", "ask-folder.hint", "ask-folder.done"),
     };
     let shown = Modal::new(Id::unique("ask")).show(ui.ctx(), |ui| {
         ui.set_width(460.0);
-        ui.label(RichText::new(title).heading());
+        ui.label(RichText::new(say(title)).heading());
         let colours = theme::colours(ui.style());
         let why = match ask.question {
-            Question::SaveProject => "One file with all pictures and how they were made. Type where it goes.",
-            _ => "This system has no file dialog (a desktop portal or zenity), so type the path.",
+            Question::SaveProject => say("ask-project.why"),
+            _ => say("ask-no-dialog"),
         };
         ui.label(RichText::new(why).small().color(colours.weak));
         let mut answer = ask.answer.clone();
         let id = Id::unique("ask path");
-        let field = ui.add(TextEdit::singleline(&mut answer).id(id).hint_text(hint).desired_width(f32::INFINITY).margin(8));
-        ui.ctx().accesskit_node_builder(field.id, |node| node.set_label("Path"));
+        let field = ui.add(TextEdit::singleline(&mut answer).id(id).hint_text(say(hint)).desired_width(f32::INFINITY).margin(8));
+        ui.ctx().accesskit_node_builder(field.id, |node| node.set_label(say("ask-path")));
         if answer != ask.answer {
             actions.push(Action::SetAnswer(answer));
         }
@@ -97,11 +98,11 @@ pub fn ask(ui: &Ui, ask: &Ask, actions: &mut Vec<Action>) {
         }
         let entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            let accent = Button::new(RichText::new(done).color(colours.on_accent)).fill(colours.accent);
+            let accent = Button::new(RichText::new(say(done)).color(colours.on_accent)).fill(colours.accent);
             if ui.add(accent).clicked() || entered {
                 actions.push(Action::Answer);
             }
-            if ui.button("Cancel").clicked() {
+            if ui.button(say("cancel")).clicked() {
                 actions.push(Action::CancelAnswer);
             }
         });

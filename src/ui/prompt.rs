@@ -1,8 +1,9 @@
 //! Where a person says what they want, and sees how far it is.
 
-use super::actions::entry;
+use super::actions::{entry, tip};
 use super::icons::{Icon, icon_button};
-use super::theme;
+use super::words::{figure, say, tell};
+use super::{names, theme};
 use crate::editor::{Action, Again, Editor, Mode, Run, Stage};
 use eframe::egui::{
     self, Align2, FontId, Id, Key, Modifiers, ProgressBar, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, TextEdit, Ui,
@@ -27,12 +28,12 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     for waiting in &editor.waiting {
         ui.horizontal(|ui| {
             let colours = theme::colours(ui.style());
-            ui.label(RichText::new("Next").small().color(colours.weak));
+            ui.label(RichText::new(say("queue-next")).small().color(colours.weak));
             ui.label(RichText::new(&waiting.job.recipe.prompt).small());
-            if icon_button(ui, Icon::Sooner, "Sooner", "One place forward", true).clicked() {
+            if icon_button(ui, Icon::Sooner, &say("queue-sooner"), &say("queue-sooner.tip"), true).clicked() {
                 actions.push(Action::Sooner(waiting.job.id));
             }
-            if icon_button(ui, Icon::Close, "Remove from the queue", "Remove from the queue", true).clicked() {
+            if icon_button(ui, Icon::Close, &say("queue-remove"), &say("queue-remove"), true).clicked() {
                 actions.push(Action::Drop(waiting.job.id));
             }
         });
@@ -50,12 +51,12 @@ fn modes(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     ui.horizontal(|ui| {
         let has = editor.document.current().is_some();
         let mode = editor.mode();
-        let edit = egui::Button::selectable(mode == Mode::Edit, "Edit this picture");
-        if ui.add_enabled(has, edit).on_hover_text("Say what to change in the picture on the canvas").clicked() {
+        let edit = egui::Button::selectable(mode == Mode::Edit, say("action-edit-mode"));
+        if ui.add_enabled(has, edit).on_hover_text(say("action-edit-mode.tip")).clicked() {
             actions.push(Action::SetMode(Mode::Edit));
         }
-        let new = egui::Button::selectable(mode == Mode::Generate, "New picture");
-        if ui.add(new).on_hover_text("Describe a new picture").clicked() {
+        let new = egui::Button::selectable(mode == Mode::Generate, say("action-new-mode"));
+        if ui.add(new).on_hover_text(say("action-new-mode.tip")).clicked() {
             actions.push(Action::SetMode(Mode::Generate));
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
@@ -71,15 +72,15 @@ fn modes(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
 /// Which of several results is the one.
 fn candidates(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     let (all, current) = (editor.candidates(), editor.document.current().map(|r| r.id));
-    if ui.button("Keep this one").on_hover_text("Enter. The others stay in the history.").clicked() {
+    if ui.button(say("candidates-keep")).on_hover_text(tip(ui.ctx(), editor, "accept")).clicked() {
         actions.push(Action::Accept);
     }
-    if icon_button(ui, Icon::Next, "Next candidate", "Next (→)", true).clicked() {
+    if icon_button(ui, Icon::Next, &say("action-next-candidate"), &tip(ui.ctx(), editor, "next-candidate"), true).clicked() {
         actions.push(Action::Candidate(1));
     }
     let at = all.iter().position(|c| Some(*c) == current).map_or_else(|| "–".to_owned(), |at| (at + 1).to_string());
-    ui.label(format!("Candidate {at} of {}", all.len()));
-    if icon_button(ui, Icon::Previous, "Previous candidate", "Previous (←)", true).clicked() {
+    ui.label(tell!("candidates-at", at = at, count = all.len()));
+    if icon_button(ui, Icon::Previous, &say("action-previous-candidate"), &tip(ui.ctx(), editor, "previous-candidate"), true).clicked() {
         actions.push(Action::Candidate(-1));
     }
 }
@@ -91,33 +92,33 @@ fn steps(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
         return;
     }
     let at = editor.scrubbed.as_ref().map_or(count, |(step, _)| *step);
-    let branch = egui::Button::new("Branch from here");
-    let tip = "Paint on from this step, with the guidance of the settings";
+    let branch = egui::Button::new(say("steps-branch"));
+    let tip = tip(ui.ctx(), editor, "branch");
     if ui.add_enabled(at < count, branch).on_hover_text(tip).clicked() {
         actions.push(Action::Again(Again::FromStep));
     }
     let mut step = at;
     let slider = egui::Slider::new(&mut step, 1..=count).show_value(false);
-    let response = ui.add(slider).on_hover_text("Look at the steps of this painting");
-    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("Step of the painting"));
+    let response = ui.add(slider).on_hover_text(say("steps-slider.tip"));
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(say("steps-slider")));
     if response.changed() {
         actions.push(Action::Scrub((step < count).then_some(step)));
     }
     let colours = theme::colours(ui.style());
-    ui.label(RichText::new(format!("Step {} of {}", at + 1, count + 1)).small().color(colours.weak));
+    ui.label(RichText::new(tell!("steps-at", at = at + 1, count = count + 1)).small().color(colours.weak));
 }
 
 /// Asked on the way out of a painting; it goes on meanwhile.
 fn keep_or_discard(ui: &mut Ui, actions: &mut Vec<Action>) {
     ui.horizontal(|ui| {
-        ui.label("Stop. Keep what is painted so far?");
-        if ui.button("Keep (Enter)").on_hover_text("It is developed and comes into the history").clicked() {
+        ui.label(say("stop-question"));
+        if ui.button(say("stop-keep")).on_hover_text(say("stop-keep.tip")).clicked() {
             actions.push(Action::StopAndKeep);
         }
-        if ui.button("Discard (Esc)").clicked() {
+        if ui.button(say("stop-discard")).clicked() {
             actions.push(Action::Discard);
         }
-        if ui.button("Go on").clicked() {
+        if ui.button(say("stop-go-on")).clicked() {
             actions.push(Action::GoOn);
         }
     });
@@ -126,8 +127,8 @@ fn keep_or_discard(ui: &mut Ui, actions: &mut Vec<Action>) {
 fn text(ui: &mut Ui, editor: &Editor, width: f32, actions: &mut Vec<Action>) {
     let mut prompt = editor.draft.prompt.clone();
     let hint = match editor.mode() {
-        Mode::Edit => "What should change? For example: make it night",
-        Mode::Generate => "What do you want to see? For example: a fox in the snow",
+        Mode::Edit => "prompt-edit",
+        Mode::Generate => "prompt-new",
     };
     let focused = ui.memory(|m| m.has_focus(id()));
     // Up and down recall earlier prompts where the text has one line.
@@ -141,13 +142,13 @@ fn text(ui: &mut Ui, editor: &Editor, width: f32, actions: &mut Vec<Action>) {
     }
     let field = TextEdit::multiline(&mut prompt)
         .id(id())
-        .hint_text(hint)
+        .hint_text(say(hint))
         .desired_width(width)
         .desired_rows(2)
         .margin(egui::Margin::symmetric(10, 8))
         .char_limit(4000);
     let response = ui.add_sized(vec2(width, theme::RUN_BUTTON.y), field);
-    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("Prompt"));
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(say("prompt-name")));
     let colours = theme::colours(ui.style());
     let line = if response.has_focus() { colours.accent } else { colours.line };
     ui.painter().rect_stroke(response.rect, f32::from(theme::ROUND), Stroke::new(1.0, line), StrokeKind::Inside);
@@ -160,18 +161,19 @@ fn text(ui: &mut Ui, editor: &Editor, width: f32, actions: &mut Vec<Action>) {
 fn button(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     let keys = entry("run").map(|e| e.keys_words(ui.ctx(), &editor.settings)).unwrap_or_default();
     if let Some(run) = &editor.run {
-        let words = if run.stopping { "Stopping…" } else { "Stop" };
-        if big(ui, words, "Esc", false, !run.stopping).on_hover_text("Stop within a step").clicked() {
+        let words = say(if run.stopping { "run-stopping" } else { "run-stop" });
+        let keys = entry("stop").map(|e| e.keys_words(ui.ctx(), &editor.settings)).unwrap_or_default();
+        if big(ui, &words, &keys, false, !run.stopping).on_hover_text(say("run-stop.tip")).clicked() {
             actions.push(Action::Cancel);
         }
         return;
     }
     let words = match editor.mode() {
-        Mode::Edit => "Edit",
-        Mode::Generate => "Generate",
+        Mode::Edit => say("run-edit"),
+        Mode::Generate => say("run-new"),
     };
     let ready = editor.ready();
-    let response = big(ui, words, &keys, true, ready.is_ok());
+    let response = big(ui, &words, &keys, true, ready.is_ok());
     let response = match &ready {
         Ok(_) => response.on_hover_text(format!("{words} ({keys})")),
         Err(why) => response.on_hover_text(why),
@@ -211,7 +213,7 @@ fn progress(ui: &mut Ui, editor: &Editor, run: &Run) {
     let share = run.share();
     let bar = ProgressBar::new(share).desired_height(4.0).fill(colours.accent);
     let response = ui.add(bar);
-    response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, "Progress"));
+    response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, say("progress")));
     // Where nothing can be counted yet, a light runs along the bar.
     if share == 0.0 {
         let t = (ui.input(|i| i.time) % 1.4) as f32 / 1.4;
@@ -224,15 +226,15 @@ fn progress(ui: &mut Ui, editor: &Editor, run: &Run) {
 
 /// For example: Painting · step 7 of 20 · picture 1 of 2 · about 3 s left · CPU.
 fn progress_words(run: &Run, left: Option<f64>, device: Option<&str>) -> String {
-    let Some(p) = run.progress else { return "Starting…".to_owned() };
-    let mut words = vec![if run.stopping { "Stopping".to_owned() } else { p.stage.name().to_owned() }];
+    let Some(p) = run.progress else { return say("progress-starting") };
+    let mut words = vec![say(if run.stopping { "progress-stopping" } else { names::stage(p.stage) })];
     match p.stage {
-        Stage::Denoise => words.push(format!("step {} of {}", p.done, p.total)),
-        Stage::Blueprint => words.push(format!("token {} of {}", p.done, p.total)),
+        Stage::Denoise => words.push(tell!("progress-step", done = p.done, total = p.total)),
+        Stage::Blueprint => words.push(tell!("progress-token", done = p.done, total = p.total)),
         Stage::Load | Stage::Vision | Stage::Decode => {}
     }
     if p.variation.1 > 1 {
-        words.push(format!("picture {} of {}", p.variation.0 + 1, p.variation.1));
+        words.push(tell!("progress-picture", at = p.variation.0 + 1, count = p.variation.1));
     }
     if let Some(left) = left {
         words.push(time_words(left));
@@ -243,10 +245,10 @@ fn progress_words(run: &Run, left: Option<f64>, device: Option<&str>) -> String 
 
 pub(super) fn time_words(seconds: f64) -> String {
     match seconds {
-        s if s < 1.0 => "almost done".to_owned(),
-        s if s < 90.0 => format!("about {s:.0} s left"),
-        s if s < 5400.0 => format!("about {:.0} min left", s / 60.0),
-        s => format!("about {:.1} h left", s / 3600.0),
+        s if s < 1.0 => say("left-nothing"),
+        s if s < 90.0 => tell!("left-seconds", count = format!("{s:.0}")),
+        s if s < 5400.0 => tell!("left-minutes", count = format!("{:.0}", s / 60.0)),
+        s => tell!("left-hours", count = figure(format!("{:.1}", s / 3600.0))),
     }
 }
 

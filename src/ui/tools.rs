@@ -3,6 +3,7 @@
 use super::actions::{Entry, entry, tip};
 use super::icons::{Icon, icon_button, tool_button};
 use super::theme;
+use super::words::{say, tell, tip_of};
 use crate::editor::{Action, Editor, How, Select, Shape, Tool};
 use eframe::egui::{self, Area, Button, DragValue, Frame, Id, Order, Rect, Slider, Ui, vec2};
 
@@ -52,16 +53,13 @@ pub fn floating(ui: &Ui, canvas: Rect, editor: &Editor, actions: &mut Vec<Action
 
 fn comparison(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     let how = editor.compare.map(|c| c.how);
-    for (way, words, tip) in [
-        (How::Split, "Split", "Both in one place, with a line to drag"),
-        (How::Flicker, "Flicker", "One after the other: what moves has changed"),
-        (How::HeatMap, "Heat map", "Where the two differ: black is the same to the last bit"),
-    ] {
-        if ui.add(Button::selectable(how == Some(way), words)).on_hover_text(tip).clicked() {
+    for (way, id) in [(How::Split, "split"), (How::Flicker, "flicker"), (How::HeatMap, "heat-map")] {
+        let Some(entry) = entry(id) else { continue };
+        if ui.add(Button::selectable(how == Some(way), entry.label())).on_hover_text(tip(ui.ctx(), editor, id)).clicked() {
             actions.push(Action::Compare(way));
         }
     }
-    if icon_button(ui, Icon::Close, "Close the comparison", "End the comparison (V)", true).clicked() {
+    if icon_button(ui, Icon::Close, &say("action-compare.end"), &say("action-compare.end"), true).clicked() {
         actions.push(Action::ToggleCompare);
     }
 }
@@ -73,48 +71,48 @@ fn selection(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
         let mut size = editor.brush_diameter();
         let most = editor.view.image().into_iter().max().unwrap_or(1).max(64) as f32;
         let slider = Slider::new(&mut size, 1.0..=most).logarithmic(true).suffix(" px").max_decimals(0);
-        if named(ui, slider, "Size", "Diameter of the brush, in pixels of the picture ([ and ])") {
+        if named(ui, slider, "brush-size", &keys_of(ui, editor, ["smaller", "larger"])) {
             actions.push(Action::Select(Select::Size(size)));
         }
         let mut hardness = selection.hardness * 100.0;
         let slider = Slider::new(&mut hardness, 0.0..=100.0).suffix(" %").max_decimals(0);
-        if named(ui, slider, "Hardness", "How hard the brush's edge is (Shift with [ and ])") {
+        if named(ui, slider, "brush-hardness", &keys_of(ui, editor, ["softer", "harder"])) {
             actions.push(Action::Select(Select::Hardness(hardness / 100.0)));
         }
         ui.separator();
     }
     let has = editor.selected().is_some() && !selection.is_busy;
-    let mut button = |ui: &mut Ui, enabled: bool, words: &str, tip: &str, what: Select| {
-        if ui.add_enabled(enabled, Button::new(words)).on_hover_text(tip).clicked() {
+    for (enabled, words, id, what) in [
+        (true, "select-all", "all", Select::All),
+        (has, "select-nothing", "nothing", Select::Nothing),
+        (true, "select-invert", "invert", Select::Shape(Shape::Invert)),
+    ] {
+        if ui.add_enabled(enabled, Button::new(say(words))).on_hover_text(tip(ui.ctx(), editor, id)).clicked() {
             actions.push(Action::Select(what));
         }
-    };
-    button(ui, true, "All", "Select everything (Ctrl+A)", Select::All);
-    button(ui, has, "None", "Select nothing (Ctrl+D)", Select::Nothing);
-    button(ui, true, "Invert", "Select the rest instead (Ctrl+Shift+I)", Select::Shape(Shape::Invert));
-    ui.menu_button("Edge", |ui| {
+    }
+    ui.menu_button(say("select-edge"), |ui| {
         let mut amount = selection.amount;
-        let field = ui.add(DragValue::new(&mut amount).range(1..=500).prefix("By ").suffix(" px"));
-        ui.ctx().accesskit_node_builder(field.id, |node| node.set_label("Pixels to grow, shrink or soften by"));
+        let field = ui.add(DragValue::new(&mut amount).range(1..=500).prefix(format!("{} ", say("select-by"))).suffix(" px"));
+        ui.ctx().accesskit_node_builder(field.id, |node| node.set_label(say("select-amount")));
         if field.changed() {
             actions.push(Action::Select(Select::Amount(amount)));
         }
-        for (words, tip, by) in [
-            ("Grow", "Move the selection's edge outwards", Shape::Grow(amount)),
-            ("Shrink", "Move the selection's edge inwards", Shape::Shrink(amount)),
-            ("Soften", "Make the selection's edge soft", Shape::Soften(amount)),
+        for (words, id, by) in [
+            ("select-grow", "grow", Shape::Grow(amount)),
+            ("select-shrink", "shrink", Shape::Shrink(amount)),
+            ("select-soften", "soften", Shape::Soften(amount)),
         ] {
-            if ui.add_enabled(has, Button::new(words)).on_hover_text(tip).clicked() {
+            if ui.add_enabled(has, Button::new(say(words))).on_hover_text(tip(ui.ctx(), editor, id)).clicked() {
                 actions.push(Action::Select(Select::Shape(by)));
             }
         }
     });
-    ui.menu_button("File", |ui| {
-        for (enabled, words, tip, what) in [
-            (true, "Import…", "Read the selection from a picture: white is selected", Select::Import),
-            (has, "Save…", "Write the selection as a grey PNG", Select::Export),
-        ] {
-            if ui.add_enabled(enabled, Button::new(words)).on_hover_text(tip).clicked() {
+    ui.menu_button(say("select-file"), |ui| {
+        for (enabled, words, id, what) in
+            [(true, "select-import", "import-selection", Select::Import), (has, "select-save", "export-selection", Select::Export)]
+        {
+            if ui.add_enabled(enabled, Button::new(say(words))).on_hover_text(tip(ui.ctx(), editor, id)).clicked() {
                 actions.push(Action::Select(what));
                 ui.close();
             }
@@ -123,7 +121,17 @@ fn selection(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
 }
 
 /// A slider with its name before it; true if it moved.
-fn named(ui: &mut Ui, slider: Slider<'_>, name: &str, tip: &str) -> bool {
-    let label = ui.label(egui::RichText::new(name).small());
-    ui.add(slider).labelled_by(label.id).on_hover_text(tip).changed()
+fn named(ui: &mut Ui, slider: Slider<'_>, key: &str, keys: &str) -> bool {
+    let label = ui.label(egui::RichText::new(say(key)).small());
+    ui.add(slider).labelled_by(label.id).on_hover_text(format!("{} {keys}", tip_of(key)).trim_end()).changed()
+}
+
+/// The keys of two actions that go opposite ways, in brackets; nothing where one has none.
+fn keys_of(ui: &Ui, editor: &Editor, ids: [&str; 2]) -> String {
+    let keys = ids.map(|id| entry(id).map(|e| e.keys_words(ui.ctx(), &editor.settings)).unwrap_or_default());
+    if keys.iter().any(String::is_empty) {
+        return String::new();
+    }
+    let [less, more] = keys;
+    tell!("two-keys", less = less, more = more)
 }

@@ -8,6 +8,7 @@ mod plain;
 #[path = "../editor/plan.rs"]
 mod plan;
 mod upscale;
+mod words;
 
 use eframe::egui::accesskit::{Action as AccessAction, Role};
 use eframe::egui::{self, Key, Modifiers, Theme};

@@ -6,9 +6,11 @@ mod smaller;
 
 pub use smaller::conversion_words;
 
+use super::names::purpose;
 use super::theme;
+use super::words::{figure, say, tell};
 use crate::editor::{
-    Action, CATALOGUE, CatalogueEntry, Editor, Get, Installed, Models, ModelsPage, Removing, Shelf, Source, Unfinished, gigabytes, sentence,
+    Action, CATALOGUE, CatalogueEntry, Editor, Get, Installed, Models, ModelsPage, Removing, Shelf, Source, Unfinished, gigabytes,
 };
 use crate::recipe::ModelId;
 use eframe::egui::{self, Align, Button, Frame, Id, Key, Layout, Modal, ProgressBar, RichText, Role, ScrollArea, TextEdit, Ui, WidgetInfo};
@@ -95,31 +97,31 @@ fn accent(ui: &Ui, words: &str) -> Button<'static> {
 fn list(ui: &mut Ui, editor: &Editor, acts: &mut Vec<Shelf>, actions: &mut Vec<Action>) {
     let page = &editor.shelf;
     ui.horizontal(|ui| {
-        title(ui, "Models");
+        title(ui, &say("models"));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if ui.button("Close").clicked() {
+            if ui.button(say("close")).clicked() {
                 acts.push(Shelf::Close);
             }
         });
     });
     let height = HEIGHT.min(ui.ctx().content_rect().height() - 160.0);
     ScrollArea::vertical().max_height(height).min_scrolled_height(height).auto_shrink([false, true]).show(ui, |ui| {
-        section(ui, "On this computer");
+        section(ui, &say("models-here"));
         nano(ui, editor, actions);
         match &page.models {
             None => {
-                weak(ui, "Looking…");
+                weak(ui, say("looking"));
             }
-            Some(Err(why)) => bad(ui, format!("The models here cannot be listed: {why}.")),
+            Some(Err(why)) => bad(ui, tell!("models-unlisted", why = why.as_str())),
             Some(Ok(models)) => here(ui, editor, models, acts),
         }
-        if ui.button("Folder…").on_hover_text("Use a BLIP3o-NEXT model from a folder on this disk").clicked() {
+        if ui.button(say("models-folder")).on_hover_text(say("models-folder.tip")).clicked() {
             acts.push(Shelf::Close);
             actions.push(Action::ChooseModel);
         }
         devices::show(ui, editor, actions);
-        section(ui, "To download");
-        weak(ui, "Nothing is fetched, and nobody is asked, before you click. Size and licence are read from the repository first.");
+        section(ui, &say("models-download"));
+        weak(ui, say("models-download.why"));
         for entry in CATALOGUE.iter().filter(|entry| !page.is_begun(entry.id)) {
             offered(ui, page, entry, acts);
         }
@@ -128,13 +130,16 @@ fn list(ui: &mut Ui, editor: &Editor, acts: &mut Vec<Shelf>, actions: &mut Vec<A
             bad(ui, trouble);
         }
         if let Some(Ok(models)) = &page.models {
-            let free = models.free_bytes.map_or_else(String::new, |free| format!(", {} free", gigabytes(free)));
+            let (folder, cache) = (models.folder.display().to_string(), models.cache.display().to_string());
             weak(
                 ui,
-                format!("Models go to {}, their files to the shared cache in {}{free}.", models.folder.display(), models.cache.display()),
+                match models.free_bytes {
+                    Some(free) => tell!("models-places-free", folder = folder, cache = cache, free = size(free)),
+                    None => tell!("models-places", folder = folder, cache = cache),
+                },
             );
             if models.offline {
-                weak(ui, "HF_HUB_OFFLINE is set: only what the cache holds can be had.");
+                weak(ui, say("models-offline"));
             }
         }
     });
@@ -145,13 +150,13 @@ fn nano(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     card(
         ui,
         |ui| {
-            ui.label(RichText::new("nano").font(theme::strong_font(theme::BODY)));
-            weak(ui, "Very small, inside the program: makes and edits pictures at once, simply");
+            ui.label(RichText::new(say("nano")).font(theme::strong_font(theme::BODY)));
+            weak(ui, say("nano-about"));
         },
         |ui| {
             if used {
-                weak(ui, "In use");
-            } else if ui.button("Use").on_hover_text("Use nano").clicked() {
+                weak(ui, say("model-in-use"));
+            } else if ui.button(say("model-use")).on_hover_text(say("nano-use")).clicked() {
                 actions.push(Action::SetModel(ModelId::Nano));
             }
         },
@@ -182,45 +187,45 @@ fn installed(ui: &mut Ui, editor: &Editor, model: &Installed, acts: &mut Vec<She
         |ui| {
             ui.label(RichText::new(&model.plan.title).font(theme::strong_font(theme::BODY)));
             let licences: Vec<String> = model.plan.repositories.iter().map(|r| r.licence.title()).collect();
-            weak(ui, format!("{} · licence: {}", gigabytes(model.bytes), licences.join(", ")));
+            weak(ui, tell!("model-facts", size = size(model.bytes), licences = licences.join(", ")));
             if model.missing > 0 {
-                bad(ui, format!("{} of its files are gone, as when another program empties the cache.", model.missing));
-                repair = ui.button("Repair").on_hover_text("Fetch what is missing again").clicked();
+                bad(ui, tell!("model-missing", count = model.missing));
+                repair = ui.button(say("model-repair")).on_hover_text(say("model-repair.missing")).clicked();
             }
             if let Some((done, all)) = page.verifying.get(name) {
                 ui.add(ProgressBar::new(share(*done, *all)).desired_height(6.0));
-                weak(ui, format!("Checking {} of {}", gigabytes(*done), gigabytes(*all)));
+                weak(ui, tell!("model-checking", done = size(*done), all = size(*all)));
             }
             match page.verified.get(name) {
                 None => {}
                 Some(Ok(files)) if files.is_empty() => {
-                    ui.label(RichText::new("Every file is as it was published").small().color(theme::colours(ui.style()).good));
+                    ui.label(RichText::new(say("model-whole")).small().color(theme::colours(ui.style()).good));
                 }
                 Some(Ok(files)) => {
                     let names: Vec<&str> = files.iter().map(|f| f.path.as_str()).collect();
-                    bad(ui, format!("Missing or damaged: {}.", names.join(", ")));
-                    repair = ui.button("Repair").on_hover_text("Fetch what is missing or damaged again").clicked();
+                    bad(ui, tell!("model-damaged", names = names.join(", ")));
+                    repair = ui.button(say("model-repair")).on_hover_text(say("model-repair.tip")).clicked();
                 }
-                Some(Err(why)) => bad(ui, format!("It cannot be checked: {why}.")),
+                Some(Err(why)) => bad(ui, tell!("model-unchecked", why = why.as_str())),
             }
         },
         |ui| {
             if page.is_going(name) {
-                weak(ui, "Being removed…");
+                weak(ui, say("model-going"));
                 return;
             }
             let busy = page.is_converting(&model.folder);
-            if ui.add_enabled(!busy, Button::new("Remove…")).clicked() {
+            if ui.add_enabled(!busy, Button::new(say("model-remove"))).clicked() {
                 acts.push(Shelf::AskRemove(name.clone()));
             }
             let checks = page.verifying.contains_key(name);
-            if ui.add_enabled(!checks, Button::new("Check")).on_hover_text("Compare every file with its published hash").clicked() {
+            if ui.add_enabled(!checks, Button::new(say("model-check"))).on_hover_text(say("model-check.tip")).clicked() {
                 acts.push(Shelf::Verify(name.clone()));
             }
             smaller::button(ui, page, &model.folder, model.missing == 0, acts);
             if used {
-                weak(ui, "In use");
-            } else if ui.add(accent(ui, "Use")).clicked() {
+                weak(ui, say("model-in-use"));
+            } else if ui.add(accent(ui, &say("model-use"))).clicked() {
                 acts.push(Shelf::Use(name.clone()));
             }
         },
@@ -240,10 +245,10 @@ fn fetching(ui: &mut Ui, get: &Get, acts: &mut Vec<Shelf>) {
             weak(ui, get_words(get));
         },
         |ui| {
-            if ui.add_enabled(!get.stopping, Button::new("Give up")).on_hover_text("End it and remove what has arrived").clicked() {
+            if ui.add_enabled(!get.stopping, Button::new(say("model-give-up"))).on_hover_text(say("model-give-up.end")).clicked() {
                 acts.push(Shelf::GiveUp(get.name.clone()));
             }
-            if ui.add_enabled(!get.stopping, Button::new("Pause")).on_hover_text("What has arrived is kept").clicked() {
+            if ui.add_enabled(!get.stopping, Button::new(say("model-pause"))).on_hover_text(say("model-pause.download")).clicked() {
                 acts.push(Shelf::Pause);
             }
         },
@@ -253,20 +258,21 @@ fn fetching(ui: &mut Ui, get: &Get, acts: &mut Vec<Shelf>) {
 /// How far a download is.
 pub fn get_words(get: &Get) -> String {
     if get.stopping {
-        return "Stopping…".to_owned();
+        return say("run-stopping");
     }
-    let Some(p) = &get.progress else { return "Beginning…".to_owned() };
+    let Some(p) = &get.progress else { return say("model-beginning") };
     if let Some(why) = &p.waiting {
-        return format!("{} of {} · {why}", gigabytes(p.bytes_done), gigabytes(p.bytes));
+        return tell!("get-waits", done = size(p.bytes_done), all = size(p.bytes), why = why.as_str());
     }
-    let left = p.seconds_left.map_or_else(String::new, |s| format!(" · {} left", duration(s)));
-    format!(
-        "{} of {} · {}/s{left} · file {} of {}",
-        gigabytes(p.bytes_done),
-        gigabytes(p.bytes),
-        gigabytes(p.bytes_per_second as u64),
-        (p.files_done + 1).min(p.files),
-        p.files
+    let left = p.seconds_left.map_or_else(String::new, |s| format!(" · {}", tell!("time-left", time = duration(s))));
+    tell!(
+        "get-line",
+        done = size(p.bytes_done),
+        all = size(p.bytes),
+        speed = size(p.bytes_per_second as u64),
+        left = left,
+        file = (p.files_done + 1).min(p.files),
+        files = p.files,
     )
 }
 
@@ -277,13 +283,13 @@ fn unfinished(ui: &mut Ui, page: &ModelsPage, model: &Unfinished, acts: &mut Vec
         |ui| {
             ui.label(RichText::new(&model.plan.title).font(theme::strong_font(theme::BODY)));
             ui.add(ProgressBar::new(share(model.bytes_here, model.bytes)).desired_height(8.0));
-            weak(ui, format!("{} of {} are here", gigabytes(model.bytes_here), gigabytes(model.bytes)));
+            weak(ui, tell!("get-here", done = size(model.bytes_here), all = size(model.bytes)));
         },
         |ui| {
-            if ui.button("Give up").on_hover_text("Remove what has arrived").clicked() {
+            if ui.button(say("model-give-up")).on_hover_text(say("model-give-up.tip")).clicked() {
                 acts.push(Shelf::GiveUp(name.clone()));
             }
-            if ui.add_enabled(page.get.is_none(), accent(ui, "Go on")).clicked() {
+            if ui.add_enabled(page.get.is_none(), accent(ui, &say("model-go-on"))).clicked() {
                 acts.push(Shelf::Resume(name.clone()));
             }
         },
@@ -296,14 +302,14 @@ fn offered(ui: &mut Ui, page: &ModelsPage, entry: &CatalogueEntry, acts: &mut Ve
         ui,
         |ui| {
             ui.label(RichText::new(entry.title).font(theme::strong_font(theme::BODY)));
-            weak(ui, sentence(entry.purpose));
+            weak(ui, purpose(entry.id, entry.purpose));
             weak(ui, entry.repo);
         },
         |ui| {
             let asks = page.looking_up.as_ref() == Some(&source);
-            let button = Button::new(if asks { "Asking…" } else { "Get…" });
-            let response = ui.add_enabled(page.looking_up.is_none(), button).on_hover_text("Ask the repository for size and licence");
-            let name = format!("Get {}", entry.title);
+            let button = Button::new(say(if asks { "get-asking" } else { "get" }));
+            let response = ui.add_enabled(page.looking_up.is_none(), button).on_hover_text(say("get.tip"));
+            let name = tell!("get-model", title = entry.title);
             response.widget_info(|| WidgetInfo::labeled(Role::Button, page.looking_up.is_none(), &name));
             if response.clicked() {
                 acts.push(Shelf::LookUp(source));
@@ -316,51 +322,50 @@ fn other(ui: &mut Ui, page: &ModelsPage, acts: &mut Vec<Shelf>) {
     ui.horizontal(|ui| {
         let mut text = page.repository.clone();
         let id = Id::unique("repository");
-        let field = TextEdit::singleline(&mut text).id(id).hint_text("Another repository: organisation/name").desired_width(360.0);
+        let field = TextEdit::singleline(&mut text).id(id).hint_text(say("get-other.hint")).desired_width(360.0);
         let response = ui.add(field.margin(6));
-        ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("Another repository"));
+        ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(say("get-other")));
         if text != page.repository {
             acts.push(Shelf::SetRepository(text));
         }
         let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
         let can = page.looking_up.is_none() && !page.repository.trim().is_empty();
-        if ui.add_enabled(can, Button::new("Look it up")).clicked() || (entered && can) {
+        if ui.add_enabled(can, Button::new(say("get-look-up"))).clicked() || (entered && can) {
             acts.push(Shelf::LookUpRepository);
         }
     });
 }
 
 fn ask_remove(ui: &mut Ui, page: &ModelsPage, what: &Removing, acts: &mut Vec<Shelf>) {
-    title(ui, "Remove this model?");
+    title(ui, &say("remove-title"));
     match what {
         Removing::Download { name, cached } => {
-            weak(ui, format!("The folder of {name} goes. It can be downloaded again."));
+            weak(ui, tell!("remove-download", name = name.as_str()));
             let mut cached = *cached;
-            let words = "Also its files in the shared cache, which other programs may use";
+            let words = say("remove-cache");
             if ui.checkbox(&mut cached, words).changed() {
                 acts.push(Shelf::WithCache(cached));
             }
         }
         Removing::Made(folder) => {
-            weak(
-                ui,
-                format!(
-                    "{} was made on this computer and goes for good. It can be made again from the original.",
-                    page.folder_title(folder)
-                ),
-            );
+            weak(ui, tell!("remove-made", name = page.folder_title(folder)));
             weak(ui, folder.display().to_string());
         }
     }
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let danger = theme::colours(ui.style()).danger;
-        if ui.add(Button::new(RichText::new("Remove").color(danger))).clicked() {
+        if ui.add(Button::new(RichText::new(say("remove")).color(danger))).clicked() {
             acts.push(Shelf::Remove);
         }
-        if ui.button("Keep").clicked() {
+        if ui.button(say("keep")).clicked() {
             acts.push(Shelf::KeepIt);
         }
     });
+}
+
+/// A size for a person.
+fn size(bytes: u64) -> String {
+    figure(gigabytes(bytes))
 }
 
 fn share(done: u64, all: u64) -> f32 {
@@ -369,12 +374,9 @@ fn share(done: u64, all: u64) -> f32 {
 
 fn duration(seconds: f64) -> String {
     match seconds {
-        s if s >= 5400.0 => format!("{:.1} hours", s / 3600.0),
-        s if s >= 90.0 => format!("{:.0} minutes", s / 60.0),
-        s => {
-            let seconds = s.round().max(1.0);
-            format!("{seconds:.0} second{}", if seconds > 1.0 { "s" } else { "" })
-        }
+        s if s >= 5400.0 => tell!("hours", count = figure(format!("{:.1}", s / 3600.0))),
+        s if s >= 90.0 => tell!("minutes", count = format!("{:.0}", s / 60.0)),
+        s => tell!("seconds", count = s.round().max(1.0)),
     }
 }
 

@@ -1,28 +1,33 @@
 //! An offer of the net: size, licences and where it goes, before a byte is fetched.
 
-use super::{HEIGHT, accent, bad, section, title, weak};
-use crate::editor::{ModelsPage, Offer, Shelf, gigabytes, sentence};
+use super::{HEIGHT, accent, bad, purpose, section, size, title, weak};
+use crate::editor::{ModelsPage, Offer, Shelf, Source};
 use crate::ui::theme;
+use crate::ui::words::{say, tell};
 use eframe::egui::{self, Align, Frame, Layout, RichText, ScrollArea, Ui};
 
 /// What a person reads before anything is fetched.
 pub fn show(ui: &mut Ui, page: &ModelsPage, offer: &Offer, acts: &mut Vec<Shelf>) {
     title(ui, &offer.plan.title);
-    if let Some(purpose) = offer.purpose {
-        weak(ui, sentence(purpose));
+    if let (Some(words), Source::Listed(id)) = (offer.purpose, &offer.plan.source) {
+        weak(ui, purpose(id, words));
     }
     let to_fetch = offer.bytes.saturating_sub(offer.bytes_here);
-    let here = if offer.bytes_here > 0 { format!(", {} of them are here already", gigabytes(offer.bytes_here)) } else { String::new() };
-    ui.label(format!("{} in all{here}.", gigabytes(offer.bytes)));
+    ui.label(if offer.bytes_here > 0 {
+        tell!("offer-size-here", size = size(offer.bytes), here = size(offer.bytes_here))
+    } else {
+        tell!("offer-size", size = size(offer.bytes))
+    });
+    let folder = offer.folder.display().to_string();
     match offer.free_bytes {
         Some(free) if free < to_fetch => {
-            bad(ui, format!("The disk has {} free, and {} are needed. Make room first.", gigabytes(free), gigabytes(to_fetch)));
+            bad(ui, tell!("offer-no-room", free = size(free), needed = size(to_fetch)));
         }
         Some(free) => {
-            weak(ui, format!("The disk has {} free. The folder will be {}.", gigabytes(free), offer.folder.display()));
+            weak(ui, tell!("offer-folder-free", free = size(free), folder = folder));
         }
         None => {
-            weak(ui, format!("The folder will be {}.", offer.folder.display()));
+            weak(ui, tell!("offer-folder", folder = folder));
         }
     }
     let height = (HEIGHT - 120.0).min(ui.ctx().content_rect().height() - 300.0);
@@ -31,11 +36,11 @@ pub fn show(ui: &mut Ui, page: &ModelsPage, offer: &Offer, acts: &mut Vec<Shelf>
             section(ui, &repository.repo);
             let why = repository.why.as_ref().map_or_else(String::new, |why| format!(" · {why}"));
             let short: String = repository.commit.chars().take(8).collect();
-            let files = if repository.files.len() == 1 { "one file".to_owned() } else { format!("{} files", repository.files.len()) };
-            weak(ui, format!("{} in {files} · commit {short}{why}", gigabytes(repository.bytes())));
+            let line = tell!("offer-repository", size = size(repository.bytes()), files = repository.files.len(), commit = short);
+            weak(ui, format!("{line}{why}"));
             let stated = repository.licence.title();
-            let known = if repository.licence.accepted { ", which you have accepted before" } else { "" };
-            ui.label(format!("Licence, as the repository states it: {stated}{known}"));
+            let key = if repository.licence.accepted { "offer-licence-known" } else { "offer-licence" };
+            ui.label(tell!(key, licence = stated));
             if let Some(link) = &repository.licence.link {
                 weak(ui, link);
             }
@@ -50,21 +55,21 @@ pub fn show(ui: &mut Ui, page: &ModelsPage, offer: &Offer, acts: &mut Vec<Shelf>
     ui.add_space(4.0);
     if offer.to_accept().next().is_some() {
         let mut accepted = page.accepted;
-        let words = if offer.to_accept().count() == 1 { "I accept this licence" } else { "I accept these licences" };
+        let words = tell!("offer-accept", count = offer.to_accept().count());
         if ui.checkbox(&mut accepted, words).changed() {
             acts.push(Shelf::Accept(accepted));
         }
     }
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        let words = if to_fetch == 0 { "Set it up".to_owned() } else { format!("Download {}", gigabytes(to_fetch)) };
+        let words = if to_fetch == 0 { say("offer-set-up") } else { tell!("offer-get", size = size(to_fetch)) };
         if ui.add_enabled(page.can_get(), accent(ui, &words)).clicked() {
             acts.push(Shelf::Get);
         }
-        if ui.button("Back").clicked() {
+        if ui.button(say("back")).clicked() {
             acts.push(Shelf::Back);
         }
         if page.get.is_some() {
-            weak(ui, "Another download runs; this one can begin when it is done.");
+            weak(ui, say("offer-waits"));
         }
     });
 }

@@ -1,17 +1,18 @@
 //! Models made smaller, and models that are a folder and no more.
 
-use super::{accent, bad, card, duration, section, share, title, weak};
-use crate::editor::{Choice, Conversion, Editor, FolderModel, Glance, Models, ModelsPage, Precision, Shelf, Smaller, gigabytes, sentence};
+use super::{accent, bad, card, duration, section, share, size, title, weak};
+use crate::editor::{Choice, Conversion, Editor, FolderModel, Glance, Models, ModelsPage, Precision, Shelf, Smaller, sentence};
 use crate::recipe::ModelId;
 use crate::ui::theme;
+use crate::ui::words::{say, tell};
 use eframe::egui::{Align, Button, Id, Layout, ProgressBar, RadioButton, RichText, TextEdit, Ui};
 use std::path::Path;
 
 /// Offers to make the model in a folder smaller.
 pub fn button(ui: &mut Ui, page: &ModelsPage, folder: &Path, is_whole: bool, acts: &mut Vec<Shelf>) {
     let can = is_whole && page.conversion.is_none();
-    let tip = "A copy in fewer bits, which needs less room and memory. The original stays.";
-    if ui.add_enabled(can, Button::new("Make smaller…")).on_hover_text(tip).clicked() {
+    let tip = say("smaller-button.tip");
+    if ui.add_enabled(can, Button::new(say("smaller-button"))).on_hover_text(tip).clicked() {
         acts.push(Shelf::Smaller(Smaller::Ask(folder.to_owned())));
     }
 }
@@ -42,8 +43,8 @@ fn converting(ui: &mut Ui, conversion: &Conversion, acts: &mut Vec<Shelf>) {
             weak(ui, conversion_words(conversion));
         },
         |ui| {
-            let pause = Button::new("Pause");
-            if ui.add_enabled(!conversion.stopping, pause).on_hover_text("Parts that are complete are kept").clicked() {
+            let pause = Button::new(say("model-pause"));
+            if ui.add_enabled(!conversion.stopping, pause).on_hover_text(say("model-pause.conversion")).clicked() {
                 acts.push(Shelf::Smaller(Smaller::Pause));
             }
         },
@@ -53,11 +54,11 @@ fn converting(ui: &mut Ui, conversion: &Conversion, acts: &mut Vec<Shelf>) {
 /// How far it is.
 pub fn conversion_words(conversion: &Conversion) -> String {
     if conversion.stopping {
-        return "Stopping…".to_owned();
+        return say("run-stopping");
     }
-    let Some(p) = &conversion.progress else { return "Beginning…".to_owned() };
-    let left = p.seconds_left().map_or_else(String::new, |s| format!(" · {} left", duration(s)));
-    format!("{} · {} of {}{left}", sentence(p.component.name()), gigabytes(p.done), gigabytes(p.total))
+    let Some(p) = &conversion.progress else { return say("model-beginning") };
+    let left = p.seconds_left().map_or_else(String::new, |s| format!(" · {}", tell!("time-left", time = duration(s))));
+    tell!("smaller-line", part = sentence(p.component.name()), done = size(p.done), all = size(p.total), left = left)
 }
 
 fn folder(ui: &mut Ui, editor: &Editor, model: &FolderModel, acts: &mut Vec<Shelf>) {
@@ -69,15 +70,18 @@ fn folder(ui: &mut Ui, editor: &Editor, model: &FolderModel, acts: &mut Vec<Shel
             let place = if page.is_ours(folder) { String::new() } else { format!(" · {}", folder.display()) };
             match &model.glance {
                 Glance::Official { bytes } => {
-                    weak(ui, format!("{}{place}", gigabytes(*bytes)));
+                    weak(ui, format!("{}{place}", size(*bytes)));
                 }
                 Glance::Ready { bytes, bits } => {
-                    let bits = bits.map_or_else(String::new, |bits| format!(" in {bits} bit"));
-                    weak(ui, format!("{}{bits}, made on this computer{place}", gigabytes(*bytes)));
+                    let line = match bits {
+                        Some(bits) => tell!("smaller-made-bits", size = size(*bytes), bits = *bits),
+                        None => tell!("smaller-made", size = size(*bytes)),
+                    };
+                    weak(ui, format!("{line}{place}"));
                 }
                 Glance::Begun { done, total, .. } => {
                     ui.add(ProgressBar::new(share(*done, *total)).desired_height(8.0));
-                    weak(ui, format!("Not finished: {} of {} are complete", gigabytes(*done), gigabytes(*total)));
+                    weak(ui, tell!("smaller-begun", done = size(*done), all = size(*total)));
                 }
                 Glance::Nothing(why) => {
                     bad(ui, format!("{}.", sentence(why)));
@@ -86,17 +90,17 @@ fn folder(ui: &mut Ui, editor: &Editor, model: &FolderModel, acts: &mut Vec<Shel
         },
         |ui| match &model.glance {
             Glance::Ready { .. } => {
-                if ui.button("Remove…").clicked() {
+                if ui.button(say("model-remove")).clicked() {
                     acts.push(Shelf::AskRemoveFolder(folder.clone()));
                 }
                 used_or_use(ui, editor, folder, acts);
             }
             Glance::Begun { request, .. } => {
-                if ui.button("Give up").on_hover_text("Remove what was made so far").clicked() {
+                if ui.button(say("model-give-up")).on_hover_text(say("model-give-up.made")).clicked() {
                     acts.push(Shelf::AskRemoveFolder(folder.clone()));
                 }
                 let can = page.conversion.is_none() && request.is_some();
-                if ui.add_enabled(can, accent(ui, "Go on")).clicked() {
+                if ui.add_enabled(can, accent(ui, &say("model-go-on"))).clicked() {
                     acts.push(Shelf::Smaller(Smaller::GoOn(folder.clone())));
                 }
             }
@@ -111,15 +115,15 @@ fn folder(ui: &mut Ui, editor: &Editor, model: &FolderModel, acts: &mut Vec<Shel
 }
 
 fn forget(ui: &mut Ui, folder: &Path, acts: &mut Vec<Shelf>) {
-    if ui.button("Forget").on_hover_text("Take it out of this list. The folder stays as it is.").clicked() {
+    if ui.button(say("model-forget")).on_hover_text(say("model-forget.tip")).clicked() {
         acts.push(Shelf::Forget(folder.to_owned()));
     }
 }
 
 fn used_or_use(ui: &mut Ui, editor: &Editor, folder: &Path, acts: &mut Vec<Shelf>) {
     if editor.model.id == ModelId::Folder(folder.to_owned()) {
-        weak(ui, "In use");
-    } else if ui.add(accent(ui, "Use")).clicked() {
+        weak(ui, say("model-in-use"));
+    } else if ui.add(accent(ui, &say("model-use"))).clicked() {
         acts.push(Shelf::UseFolder(folder.to_owned()));
     }
 }
@@ -127,67 +131,58 @@ fn used_or_use(ui: &mut Ui, editor: &Editor, folder: &Path, acts: &mut Vec<Shelf
 /// What fewer bits cost, as it was measured (`pentimento compare-precision`).
 fn quality(precision: Precision) -> &'static str {
     match precision {
-        Precision::Bf16 => {
-            "Equal to an original in 16 bit, to the last bit of the picture. Starts quicker, and leaves out what is never used."
-        }
-        Precision::Q8 => "Each layer stays within 2 % of the original, and pictures are hard to tell apart. The usual choice.",
-        Precision::Q4 => "For little memory. Layers are off by up to 14 %: the same words and seed give another picture.",
+        Precision::Bf16 => "precision-bf16",
+        Precision::Q8 => "precision-q8",
+        Precision::Q4 => "precision-q4",
     }
 }
 
 /// In how many bits, and where to.
 pub fn choose(ui: &mut Ui, page: &ModelsPage, choice: &Choice, acts: &mut Vec<Shelf>) {
-    title(ui, &format!("Make {} smaller", choice.title));
-    weak(ui, "Makes a copy in fewer bits. The original is only read, and stays as it is. It takes some minutes, and can be paused.");
+    title(ui, &tell!("smaller-title", title = choice.title.as_str()));
+    weak(ui, say("smaller-why"));
     let estimate = match &choice.estimate {
         None => {
-            weak(ui, "Finding out how small it can be…");
+            weak(ui, say("smaller-measuring"));
             None
         }
         Some(Err(why)) => {
-            bad(ui, format!("It cannot be made smaller: {why}."));
+            bad(ui, tell!("smaller-impossible", why = why.as_str()));
             None
         }
         Some(Ok(estimate)) => {
-            weak(ui, format!("Its weights have {} now.", gigabytes(estimate.bytes)));
+            weak(ui, tell!("smaller-now", size = size(estimate.bytes)));
             Some(estimate)
         }
     };
     for precision in Precision::ALL {
-        let size = estimate.and_then(|e| e.sizes.iter().find(|(p, ..)| *p == precision)).map(|(_, bytes, _)| gigabytes(*bytes));
+        let bytes = estimate.and_then(|e| e.sizes.iter().find(|(p, ..)| *p == precision)).map(|(_, bytes, _)| size(*bytes));
         card(
             ui,
             |ui| {
                 ui.spacing_mut().interact_size.y = 20.0;
-                let words = RichText::new(format!("{} bit", precision.bits())).font(theme::strong_font(theme::BODY));
+                let words = RichText::new(tell!("bits", count = precision.bits())).font(theme::strong_font(theme::BODY));
                 if ui.add(RadioButton::new(choice.precision == precision, words)).clicked() {
                     acts.push(Shelf::Smaller(Smaller::Choose(precision)));
                 }
-                weak(ui, quality(precision));
+                weak(ui, say(quality(precision)));
             },
             |ui| {
-                ui.label(size.unwrap_or_else(|| "…".to_owned()));
+                ui.label(bytes.unwrap_or_else(|| "…".to_owned()));
             },
         );
     }
-    section(ui, "New folder");
+    section(ui, &say("smaller-folder"));
     let mut out = choice.out.clone();
     let response = ui.add(TextEdit::singleline(&mut out).id(Id::unique("smaller")).desired_width(f32::INFINITY).margin(6));
-    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("New folder"));
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(say("smaller-folder")));
     if out != choice.out {
         acts.push(Shelf::Smaller(Smaller::SetOut(out)));
     }
     match (choice.lacks(), estimate.and_then(|e| e.free)) {
-        (Some(needed), Some(free)) => bad(
-            ui,
-            format!(
-                "This disk has {} free, and {} are needed. Make room, or type a folder on another disk.",
-                gigabytes(free),
-                gigabytes(needed)
-            ),
-        ),
+        (Some(needed), Some(free)) => bad(ui, tell!("smaller-no-room", free = size(free), needed = size(needed))),
         (_, Some(free)) => {
-            weak(ui, format!("This disk has {} free.", gigabytes(free)));
+            weak(ui, tell!("smaller-free", free = size(free)));
         }
         _ => {}
     }
@@ -197,10 +192,10 @@ pub fn choose(ui: &mut Ui, page: &ModelsPage, choice: &Choice, acts: &mut Vec<Sh
     ui.add_space(4.0);
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let can = choice.can_start() && page.conversion.is_none();
-        if ui.add_enabled(can, accent(ui, "Make the copy")).clicked() {
+        if ui.add_enabled(can, accent(ui, &say("smaller-start"))).clicked() {
             acts.push(Shelf::Smaller(Smaller::Start));
         }
-        if ui.button("Back").clicked() {
+        if ui.button(say("back")).clicked() {
             acts.push(Shelf::Back);
         }
     });
