@@ -29,6 +29,11 @@ pub fn home() -> Option<PathBuf> {
     std::env::var_os("PENTIMENTO_HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
 }
 
+/// The person's own folder.
+pub fn user() -> Option<PathBuf> {
+    directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned())
+}
+
 /// Settings of the window.
 pub fn settings() -> Option<PathBuf> {
     place("config", |dirs| dirs.config_dir().to_owned())

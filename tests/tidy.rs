@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("jobs", &["pipeline", "hub", "project", "replay", "export", "document", "imaging", "recipe", "places"]),
     ("editor", &["jobs", "export", "document", "imaging", "recipe", "about"]),
     ("render", &["imaging"]),
-    ("ui", &["editor", "render", "document", "imaging", "recipe", "about"]),
+    ("ui", &["editor", "render", "document", "imaging", "recipe"]),
     ("app", &["editor", "jobs", "ui", "render", "places"]),
     ("cli", &["pipeline", "hub", "project", "replay", "export", "document", "imaging", "recipe", "places", "about"]),
     ("main", &["app", "cli", "pipeline::memory", "jobs::worker"]),

@@ -606,3 +606,12 @@ bits = { $count } Bit
 precision-bf16 = Gleich einem Original mit 16 Bit, bis aufs letzte Bit des Bildes. Beginnt schneller und lässt weg, was nie gebraucht wird.
 precision-q8 = Jede Schicht bleibt auf 2 % beim Original, und Bilder sind kaum zu unterscheiden. Die übliche Wahl.
 precision-q4 = Für wenig Speicher. Schichten weichen bis zu 14 % ab: dieselben Worte und Zufallszahl geben ein anderes Bild.
+
+# Womit alles beginnt.
+defaults = Zu Beginn
+defaults-steps = Wie das Modell es gewohnt ist ({ $count })
+defaults-size = Ergebnisse des kleinen Modells
+defaults-larger = 4-mal so breit und hoch machen
+defaults-folder = Dateidialoge beginnen in
+    .tip = Ein Ordner für Ihre Bilder; ist das Feld leer, entscheidet das System
+    .hint = Wie das System es hat

@@ -606,3 +606,12 @@ bits = { $count } bit
 precision-bf16 = Equal to an original in 16 bit, to the last bit of the picture. Starts quicker, and leaves out what is never used.
 precision-q8 = Each layer stays within 2 % of the original, and pictures are hard to tell apart. The usual choice.
 precision-q4 = For little memory. Layers are off by up to 14 %: the same words and seed give another picture.
+
+# How things begin.
+defaults = To begin with
+defaults-steps = As the model is used to ({ $count })
+defaults-size = Results of the small model
+defaults-larger = Make them 4 times as wide and high
+defaults-folder = Dialogs for files begin in
+    .tip = A folder for your pictures; where it is empty, the system decides
+    .hint = As the system has it

@@ -27,17 +27,6 @@ pub enum Kind {
 impl Kind {
     pub const ALL: [Self; 6] = [Self::Png, Self::Jpeg, Self::WebP, Self::WebPLossy, Self::Tiff, Self::Layers];
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Png => "PNG",
-            Self::Jpeg => "JPEG",
-            Self::WebP => "WebP, lossless",
-            Self::WebPLossy => "WebP",
-            Self::Tiff => "TIFF",
-            Self::Layers => "OpenRaster, with layers",
-        }
-    }
-
     pub fn has_quality(self) -> bool {
         matches!(self, Self::Jpeg | Self::WebPLossy)
     }

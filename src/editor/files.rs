@@ -65,7 +65,7 @@ impl Editor {
         if id != self.model.id {
             self.map = None;
             self.scrubbed = None;
-            self.draft.steps = usual_steps(&id);
+            self.draft.steps = self.settings.steps.unwrap_or_else(|| usual_steps(&id));
         }
         self.settings.model = id.clone();
         self.model = Model { id: id.clone(), facts: None };

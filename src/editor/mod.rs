@@ -16,6 +16,7 @@ mod keeping;
 mod models;
 mod pixels;
 mod placing;
+mod report;
 mod run;
 mod running;
 mod selection;
@@ -161,6 +162,10 @@ pub struct Editor {
     pub notices: Vec<Notice>,
     /// All that was said since the start, to be read again.
     pub said: Vec<Notice>,
+    /// What was done lately, in the words of a report.
+    done: VecDeque<String>,
+    /// The person's own folder, which a report does not name.
+    pub home: Option<String>,
     pub ask: Option<Ask>,
     pub shows_before: bool,
     /// The split view, where there is one.
@@ -239,7 +244,7 @@ impl Editor {
             draft: Draft {
                 prompt: String::new(),
                 mode: Mode::Edit,
-                steps: usual_steps(&id),
+                steps: settings.steps.unwrap_or_else(|| usual_steps(&id)),
                 guidance: Recipe::new(ModelId::Nano, "").guidance,
                 seed: 0,
                 seed_locked: false,
@@ -253,6 +258,8 @@ impl Editor {
             upscales: Vec::new(),
             notices: Vec::new(),
             said: Vec::new(),
+            done: VecDeque::new(),
+            home: None,
             ask: None,
             shows_before: false,
             compare: None,
@@ -295,7 +302,8 @@ impl Editor {
             opening: 0,
         };
         editor.draft.seed = editor.roll();
-        (editor, vec![Command::LookAt(id)])
+        let begin = editor.settings.folder.clone().map(|folder| Command::BeginDialogsIn(Some(folder)));
+        (editor, [Command::LookAt(id)].into_iter().chain(begin).collect())
     }
 
     /// One step of the application.
@@ -331,6 +339,7 @@ impl Editor {
     }
 
     fn act(&mut self, action: Action, commands: &mut Vec<Command>) {
+        self.note(&action);
         match action {
             Action::Open => commands.push(Command::AskOpen),
             Action::OpenFiles(paths) => self.open(paths, commands),
@@ -434,10 +443,7 @@ impl Editor {
             Action::Pan(by) => self.view.pan(by),
             Action::Fit => self.view.fit(),
             Action::ActualSize => self.view.actual_size(),
-            Action::Set(setting) => {
-                self.settings.set(setting);
-                commands.push(Command::SaveSettings(self.settings.to_json()));
-            }
+            Action::Set(setting) => self.set(setting, commands),
             Action::LookAhead => self.outlook.is_stale = true,
             Action::ListDevices => commands.push(Command::ListDevices),
             Action::SetDevice(device) => {
@@ -478,26 +484,6 @@ impl Editor {
         self.said.push(notice.clone());
         self.notices.push(notice);
         self.next_notice += 1;
-    }
-
-    /// What somebody who is to help needs to know of a failure. Holds no prompt and no picture.
-    pub fn report(&self, notice: &Notice) -> String {
-        let model = match &self.model.id {
-            ModelId::Nano => "built in".to_owned(),
-            ModelId::Folder(folder) => folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        };
-        let picture = self.document.current().map_or_else(String::new, |r| {
-            format!("picture: {} x {} px, {} bit\n", r.picture.width(), r.picture.height(), r.picture.bits())
-        });
-        format!(
-            "{}\n\nprogram: Pentimento {} on {} {}\nmodel: {model}\ndevice: {}\nmemory: {}\n{picture}",
-            notice.text,
-            env!("CARGO_PKG_VERSION"),
-            std::env::consts::OS,
-            std::env::consts::ARCH,
-            self.device.as_deref().unwrap_or("not used yet"),
-            self.plan.as_deref().unwrap_or("not planned yet"),
-        )
     }
 
     /// A seed that people can read to each other.

@@ -1,7 +1,8 @@
 //! What is kept from one start to the next.
 
-use super::ExportSettings;
-use crate::jobs::DeviceChoice;
+use super::running::usual_steps;
+use super::{Editor, ExportSettings, MOST_STEPS};
+use crate::jobs::{Command, DeviceChoice};
 use crate::recipe::ModelId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -43,6 +44,11 @@ pub enum Setting {
     ReducedMotion(bool),
     /// Keys of an action; `None`: those that it has by itself.
     Keys(String, Option<Vec<String>>),
+    /// With which the program begins; `None`: as the model is used to.
+    Steps(Option<usize>),
+    /// Where dialogs for files begin; `None`: as the system has it.
+    Folder(Option<PathBuf>),
+    Frame(Frame),
 }
 
 /// Where the window stood and how large it was, in points.
@@ -74,6 +80,8 @@ pub struct Settings {
     /// Files that were opened lately, the newest first.
     pub recent: Vec<PathBuf>,
     pub frame: Option<Frame>,
+    pub steps: Option<usize>,
+    pub folder: Option<PathBuf>,
     /// Folders with models that were not downloaded.
     pub folders: Vec<PathBuf>,
 }
@@ -92,6 +100,8 @@ impl Default for Settings {
             keys: BTreeMap::new(),
             recent: Vec::new(),
             frame: None,
+            steps: None,
+            folder: None,
             folders: Vec::new(),
         }
     }
@@ -118,6 +128,9 @@ impl Settings {
             Setting::Keys(action, None) => {
                 self.keys.remove(&action);
             }
+            Setting::Steps(steps) => self.steps = steps.map(|steps| steps.clamp(1, MOST_STEPS)),
+            Setting::Folder(folder) => self.folder = folder,
+            Setting::Frame(frame) => self.frame = Some(frame),
         }
     }
 
@@ -133,6 +146,23 @@ impl Settings {
     }
 }
 
+impl Editor {
+    /// Steps with which the model in use begins where a person has chosen none.
+    pub fn usual_steps(&self) -> usize {
+        usual_steps(&self.model.id)
+    }
+
+    pub(super) fn set(&mut self, setting: Setting, commands: &mut Vec<Command>) {
+        match &setting {
+            Setting::Steps(steps) => self.draft.steps = steps.unwrap_or_else(|| self.usual_steps()).clamp(1, MOST_STEPS),
+            Setting::Folder(folder) => commands.push(Command::BeginDialogsIn(folder.clone())),
+            _ => {}
+        }
+        self.settings.set(setting);
+        commands.push(Command::SaveSettings(self.settings.to_json()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,13 +175,16 @@ mod tests {
             Setting::Language(Language::German),
             Setting::Scale(1000),
             Setting::ReducedMotion(true),
+            Setting::Steps(Some(1000)),
+            Setting::Folder(Some("pictures".into())),
+            Setting::Frame(Frame { position: Some([-5, 10]), size: [800, 600], is_maximized: false }),
             Setting::Keys("open".to_owned(), Some(vec!["Mod+P".to_owned()])),
         ] {
             kept.set(setting);
         }
         (0..20).for_each(|i| kept.remember(format!("{}.png", i % 12).into()));
         assert_eq!((kept.scale, kept.recent.len(), kept.recent[0].to_str()), (200, 10, Some("7.png")));
-        kept.frame = Some(Frame { position: Some([-5, 10]), size: [800, 600], is_maximized: false });
+        assert_eq!((kept.steps, kept.frame.map(|f| f.size)), (Some(MOST_STEPS), Some([800, 600])));
         assert_eq!(Settings::from_json(&kept.to_json()), kept);
         assert_eq!(Settings::from_json(r#"{"theme":"light","future":1}"#).theme, ThemeChoice::Light);
         assert_eq!(Settings::from_json("{broken"), Settings::default());

@@ -2,6 +2,7 @@
 
 use super::{Command, Event, Up};
 use crossbeam_channel::Receiver;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Nobody closes a dialog that fast: it was never there.
@@ -9,13 +10,18 @@ const NEVER_SHOWN: Duration = Duration::from_millis(200);
 
 /// Works until the window is gone.
 pub(super) fn run(commands: &Receiver<Command>, up: &Up) {
+    let mut folder = None;
     for command in commands {
+        if let Command::BeginDialogsIn(place) = command {
+            folder = place;
+            continue;
+        }
         if !are_there() {
             up.send(Event::NoDialogs(Box::new(command)));
             continue;
         }
         let started = Instant::now();
-        let answer = ask(&command);
+        let answer = ask(&command, folder.as_deref());
         let silent = match &answer {
             Some(Event::ChosenOpen(paths)) => paths.is_empty(),
             Some(Event::ChosenSave(path) | Event::ChosenFolder(path) | Event::ChosenOpenMask(path) | Event::ChosenSaveMask(path)) => {
@@ -45,15 +51,20 @@ fn are_there() -> bool {
 }
 
 #[cfg(feature = "gui")]
-fn ask(command: &Command) -> Option<Event> {
+fn ask(command: &Command, folder: Option<&Path>) -> Option<Event> {
     use crate::imaging::ENDINGS;
+    // A folder that is gone would be an error on some systems.
+    let dialog = || match folder.filter(|folder| folder.is_dir()) {
+        Some(folder) => rfd::FileDialog::new().set_directory(folder),
+        None => rfd::FileDialog::new(),
+    };
     match command {
         Command::AskOpen => {
-            let paths = rfd::FileDialog::new().set_title("Open a picture").add_filter("Pictures", &ENDINGS).pick_files();
+            let paths = dialog().set_title("Open a picture").add_filter("Pictures", &ENDINGS).pick_files();
             Some(Event::ChosenOpen(paths.unwrap_or_default()))
         }
         Command::AskSave { name } => {
-            let dialog = rfd::FileDialog::new().set_title("Export the picture").set_file_name(name);
+            let dialog = dialog().set_title("Export the picture").set_file_name(name);
             let dialog = dialog
                 .add_filter("PNG", &["png"])
                 .add_filter("JPEG", &["jpg", "jpeg"])
@@ -64,11 +75,11 @@ fn ask(command: &Command) -> Option<Event> {
         }
         Command::AskFolder => Some(Event::ChosenFolder(rfd::FileDialog::new().set_title("Choose a model's folder").pick_folder())),
         Command::AskOpenMask => {
-            let dialog = rfd::FileDialog::new().set_title("Open a selection").add_filter("Pictures", &ENDINGS);
+            let dialog = dialog().set_title("Open a selection").add_filter("Pictures", &ENDINGS);
             Some(Event::ChosenOpenMask(dialog.pick_file()))
         }
         Command::AskSaveMask => {
-            let dialog = rfd::FileDialog::new().set_title("Save the selection").set_file_name("selection.png");
+            let dialog = dialog().set_title("Save the selection").set_file_name("selection.png");
             Some(Event::ChosenSaveMask(dialog.add_filter("PNG", &["png"]).save_file()))
         }
         _ => None,
@@ -76,6 +87,6 @@ fn ask(command: &Command) -> Option<Event> {
 }
 
 #[cfg(not(feature = "gui"))]
-fn ask(_: &Command) -> Option<Event> {
+fn ask(_: &Command, _: Option<&Path>) -> Option<Event> {
     None
 }

@@ -153,6 +153,8 @@ pub enum Command {
     Copy(Picture),
     /// Read the clipboard. Answered by `Opened` or `PastedText`.
     Paste,
+    /// Where dialogs for files begin from now on; `None`: as the system has it.
+    BeginDialogsIn(Option<PathBuf>),
     /// Ask the person for a picture to open. Answered by `ChosenOpen`.
     AskOpen,
     /// Ask where to write. Answered by `ChosenSave`.

@@ -251,7 +251,12 @@ impl Jobs {
             Command::Draw(_) => {
                 let _ = self.drawing.send(command);
             }
-            Command::AskOpen | Command::AskSave { .. } | Command::AskFolder | Command::AskOpenMask | Command::AskSaveMask => {
+            Command::BeginDialogsIn(_)
+            | Command::AskOpen
+            | Command::AskSave { .. }
+            | Command::AskFolder
+            | Command::AskOpenMask
+            | Command::AskSaveMask => {
                 let _ = self.dialogs.send(command);
             }
             Command::GetModel { .. } | Command::ResumeGet(_) | Command::PauseGet | Command::CancelGet(_) => {

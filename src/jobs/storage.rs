@@ -103,6 +103,7 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
         | Command::Upscale { .. }
         | Command::CancelUpscale(_)
         | Command::ListDevices
+        | Command::BeginDialogsIn(_)
         | Command::AskOpen
         | Command::AskSave { .. }
         | Command::AskFolder

@@ -57,7 +57,9 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) -> bool {
             if ui.button(say("adjust-reset")).on_hover_text(say("adjust-reset.tip")).clicked() {
                 actions.push(Action::Adjust(Adjust::Reset));
             }
-            if !ready {
+            if !ready && editor.settings.reduced_motion {
+                ui.label("…");
+            } else if !ready {
                 ui.spinner();
             }
         }

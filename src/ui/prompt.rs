@@ -215,7 +215,7 @@ fn progress(ui: &mut Ui, editor: &Editor, run: &Run) {
     let response = ui.add(bar);
     response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, say("progress")));
     // Where nothing can be counted yet, a light runs along the bar.
-    if share == 0.0 {
+    if share == 0.0 && !editor.settings.reduced_motion {
         let t = (ui.input(|i| i.time) % 1.4) as f32 / 1.4;
         let width = response.rect.width() * 0.18;
         let left = response.rect.left() + (response.rect.width() - width) * t;

@@ -1,6 +1,7 @@
 //! How everything looks: the only file with colours and sizes.
 
 use crate::editor::{Settings, ThemeChoice};
+use eframe::egui::style::ScrollAnimation;
 use eframe::egui::{
     Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Shadow, Stroke, Style, TextStyle, Theme,
     ThemePreference, Vec2, Visuals, vec2,
@@ -140,7 +141,12 @@ pub fn install(ctx: &Context) {
 pub fn choose(ctx: &Context, settings: &Settings) {
     super::words::choose(settings.language);
     ctx.set_zoom_factor(settings.scale as f32 / 100.0);
-    ctx.all_styles_mut(|style| style.animation_time = if settings.reduced_motion { 0.0 } else { Style::default().animation_time });
+    ctx.all_styles_mut(|style| {
+        let usual = Style::default();
+        style.animation_time = if settings.reduced_motion { 0.0 } else { usual.animation_time };
+        style.scroll_animation = if settings.reduced_motion { ScrollAnimation::none() } else { usual.scroll_animation };
+        style.visuals.text_cursor.blink = !settings.reduced_motion;
+    });
     ctx.set_theme(match settings.theme {
         ThemeChoice::System => ThemePreference::System,
         ThemeChoice::Dark => ThemePreference::Dark,
@@ -246,11 +252,11 @@ mod tests {
         for c in [&DARK, &LIGHT] {
             for (text, grounds) in [
                 (c.text, vec![c.panel, c.field, c.raised, c.raised_hover, c.raised_down, c.canvas]),
-                (c.weak, vec![c.panel, c.field, c.canvas]),
+                (c.weak, vec![c.panel, c.field, c.canvas, c.raised, c.paper]),
                 (c.on_accent, vec![c.accent, c.accent_hover]),
-                (c.danger, vec![c.panel, c.canvas]),
-                (c.good, vec![c.panel]),
-                (c.accent, vec![c.panel]),
+                (c.danger, vec![c.panel, c.field, c.canvas, c.raised, c.raised_hover]),
+                (c.good, vec![c.panel, c.field]),
+                (c.accent, vec![c.panel, c.field]),
             ] {
                 for ground in grounds {
                     assert!(contrast(text, ground) >= 4.5, "{text:?} on {ground:?}: {:.2}", contrast(text, ground));
