@@ -143,7 +143,7 @@ action-messages = Meldungen…
 action-keys = Tasten…
     .tip = Alle Tasten; sie lassen sich ändern
 
-menu = Menü
+menu =
     .tip = Alles, was getan werden kann
 menu-file = Datei
 menu-edit = Bearbeiten

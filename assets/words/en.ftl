@@ -143,7 +143,7 @@ action-messages = Messages…
 action-keys = Keys…
     .tip = All keys; they can be changed
 
-menu = Menu
+menu =
     .tip = Everything that can be done
 menu-file = File
 menu-edit = Edit

@@ -130,7 +130,7 @@ fn an_edit_is_adjusted_proven_and_compared() {
     h.run_steps(2);
     assert_eq!(h.state().editor.compare.unwrap().how, How::HeatMap);
     assert!(h.state().commands.iter().any(|c| matches!(c, Command::HeatMap { .. })));
-    h.get_by_label("Close the comparison").click();
+    h.get_by_label("End the comparison").click();
     h.run_steps(2);
     assert!(h.state().editor.compare.is_none());
 }

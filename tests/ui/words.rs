@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Literals that are no words of the window: names, what settings and systems call things, and files without words.
-const NO_WORDS: &[&str] = &["Pentimento", "{} – Pentimento", "{} {}/{} – Pentimento", "tip", "{key}.tip", "strong", "thumbnail {}"];
+const NO_WORDS: &[&str] = &["Pentimento", "{} – Pentimento", "{} {}/{} – Pentimento", "tip", "{key}.tip", "strong", "thumbnail {}", "ratio"];
 const NO_FILES: [&str; 4] = ["processor.rs", "theme.rs", "times.rs", "words.rs"];
 /// Before a literal: it is an id or goes to the log.
 const NO_SAYING: [&str; 13] = [
@@ -24,6 +24,7 @@ const NO_SAYING: [&str; 13] = [
     "tracing::info!(",
     "tracing::warn!(",
     "stringify!(",
+    "say_with(\"keys-taken\", &[(",
 ];
 /// Signs and units, which are the same everywhere.
 const UNITS: [&str; 5] = ["px", "kB", "MB", "GiB", "bit"];
