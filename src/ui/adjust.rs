@@ -54,7 +54,7 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
 }
 
 fn turns(ui: &mut Ui, touches: &mut Vec<Touch>) {
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         for (id, tool) in [
             ("turn-left", Tool::Turn { quarters: 3 }),

@@ -1,5 +1,6 @@
 //! The picture, and what a running job paints over it.
 
+use super::icons::Icon;
 use super::words::{say, tell};
 use super::{context, crop, names, theme};
 use crate::document::{Placing, Revision};
@@ -358,7 +359,10 @@ fn split(ui: &Ui, rect: Rect, editor: &Editor, other: &Revision, compare: Compar
     let painter = ui.painter().with_clip_rect(rect);
     painter.line_segment([pos2(x, whole.top()), pos2(x, whole.bottom())], Stroke::new(2.0, colours.accent));
     let knob = pos2(x, rect.center().y.clamp(whole.top(), whole.bottom()));
-    painter.circle(knob, 10.0, colours.panel, Stroke::new(2.0, colours.accent));
+    painter.circle(knob, 12.0, colours.panel, Stroke::new(2.0, colours.accent));
+    for (icon, by) in [(Icon::Previous, -5.0), (Icon::Next, 5.0)] {
+        icon.paint(&painter, Rect::from_center_size(knob + vec2(by, 0.0), vec2(9.0, 9.0)), colours.text);
+    }
     chip(ui, whole.left_bottom().max(rect.min).min(rect.max) + vec2(10.0, -34.0), &say("canvas-before"));
 }
 

@@ -47,7 +47,7 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) -> bool {
         }
         Placing::Whole => {}
     });
-    ui.horizontal(|ui| match &editor.adjustment {
+    ui.horizontal_wrapped(|ui| match &editor.adjustment {
         Some(adjustment) => {
             let keep = Button::new(RichText::new(say("edit-keep")).color(colours.on_accent)).fill(colours.accent);
             let ready = adjustment.is_ready();

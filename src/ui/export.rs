@@ -3,10 +3,10 @@
 use super::words::{figure, say, tell, tip_of};
 use super::{names, theme};
 use crate::editor::{Action, Editor, Export, ExportSettings, Kind};
-use eframe::egui::{Align, Button, Frame, Id, Key, Layout, Modal, RichText, Slider, Ui};
+use eframe::egui::{Align, Button, Id, Key, Layout, Modal, RichText, Slider, Ui};
 
 /// Of the page, in points.
-const WIDTH: f32 = 420.0;
+const WIDTH: f32 = 540.0;
 
 pub fn show(ui: &Ui, editor: &Editor, actions: &mut Vec<Action>) {
     if !editor.exporting.open {
@@ -14,8 +14,7 @@ pub fn show(ui: &Ui, editor: &Editor, actions: &mut Vec<Action>) {
     }
     let colours = theme::colours(ui.style());
     let mut acts = Vec::new();
-    let frame = Frame::popup(ui.style()).inner_margin(theme::PAD);
-    let shown = Modal::new(Id::unique("export")).frame(frame).show(ui.ctx(), |ui| {
+    let shown = Modal::new(Id::unique("export")).frame(theme::page(ui.style())).show(ui.ctx(), |ui| {
         ui.set_width(WIDTH);
         ui.label(RichText::new(say("export-title")).heading());
         ui.add_space(4.0);

@@ -13,8 +13,8 @@ use eframe::egui::{
 /// What the list keeps between frames.
 #[derive(Default)]
 pub struct Tree {
-    /// The picture that was scrolled to.
-    seen: Option<RevisionId>,
+    /// The picture that was scrolled to, and in how many frames: in the first the list does not know its height yet.
+    seen: Option<(RevisionId, u8)>,
 }
 
 impl Tree {
@@ -51,13 +51,16 @@ impl Tree {
         }
         ui.spacing_mut().item_spacing.y = 2.0;
         let current = editor.document.current().map(|r| r.id);
-        let mut area = ScrollArea::vertical().auto_shrink([false, false]);
+        let room = ui.available_height().max(LEAST_HEIGHT);
+        let mut area = ScrollArea::vertical().id_salt("history").max_height(room).min_scrolled_height(room).auto_shrink([false, false]);
         // Another picture on the canvas is scrolled to, once.
-        if self.seen != current {
-            self.seen = current;
+        let frames = self.seen.filter(|(id, _)| Some(*id) == current).map_or(0, |(_, frames)| frames);
+        if frames < SCROLLED {
+            self.seen = current.map(|id| (id, frames + 1));
+            ui.ctx().request_repaint();
             let height = theme::HISTORY_ROW + ui.spacing().item_spacing.y;
             if let Some(at) = rows.iter().position(|r| Some(r.id) == current) {
-                area = area.vertical_scroll_offset((at as f32 * height - ui.available_height() / 2.0).max(0.0));
+                area = area.vertical_scroll_offset((at as f32 * height - room / 2.0).max(0.0));
             }
         }
         // Only the rows in sight are drawn: a history can be long.
@@ -71,6 +74,10 @@ impl Tree {
     }
 }
 
+/// Of the list, in points, however low the window is.
+const LEAST_HEIGHT: f32 = 2.5 * theme::HISTORY_ROW;
+/// Frames in which another picture is scrolled to.
+const SCROLLED: u8 = 3;
 /// Width of one step to the right.
 const STEP: f32 = 14.0;
 /// Steps that are shown; deeper ones stand at the same place.
@@ -223,7 +230,7 @@ fn menu(response: &Response, editor: &Editor, revision: &Revision, actions: &mut
 /// Asks before pictures go for good, and shows which.
 pub fn ask_prune(ui: &Ui, editor: &Editor, gone: &[RevisionId], thumbnails: &mut Thumbnails, actions: &mut Vec<Action>) {
     const SHOWN: usize = 12;
-    let shown = Modal::new(Id::unique("prune")).show(ui.ctx(), |ui| {
+    let shown = Modal::new(Id::unique("prune")).frame(theme::page(ui.style())).show(ui.ctx(), |ui| {
         let colours = theme::colours(ui.style());
         ui.set_width(420.0);
         let title = match gone.len() {

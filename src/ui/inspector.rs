@@ -6,23 +6,26 @@ use super::words::{figure, say, tell, tip_of};
 use super::{Thumbnails, adjust, edit, models, theme, upscale};
 use crate::editor::{Action, Again, Editor, MOST_STEPS, MOST_VARIATIONS, Mode, Shelf, Touch};
 use crate::recipe::ModelId;
-use eframe::egui::{self, Button, DragValue, Id, RichText, Role, Slider, Ui, WidgetInfo, vec2};
+use eframe::egui::{self, Button, DragValue, Id, RichText, Role, ScrollArea, Slider, Ui, WidgetInfo, vec2};
 
 pub fn show(ui: &mut Ui, editor: &Editor, tree: &mut Tree, thumbnails: &mut Thumbnails, actions: &mut Vec<Action>) {
-    ui.set_max_width(ui.available_width()); // long words wrap, and never widen the column
-    model(ui, editor, actions);
-    rule(ui);
-    if tabs(ui, editor, actions) {
-        adjust::show(ui, editor, actions);
+    // A window that is low scrolls the column; in a high one the history takes what is left.
+    ScrollArea::vertical().id_salt("column").auto_shrink([false, false]).show(ui, |ui| {
+        ui.set_max_width(ui.available_width()); // long words wrap, and never widen the column
+        model(ui, editor, actions);
         rule(ui);
-    } else {
-        settings(ui, editor, actions);
-        rule(ui);
-        if edit::show(ui, editor, actions) {
+        if tabs(ui, editor, actions) {
+            adjust::show(ui, editor, actions);
             rule(ui);
+        } else {
+            settings(ui, editor, actions);
+            rule(ui);
+            if edit::show(ui, editor, actions) {
+                rule(ui);
+            }
         }
-    }
-    tree.show(ui, editor, thumbnails, actions);
+        tree.show(ui, editor, thumbnails, actions);
+    });
 }
 
 /// Whether what is below is for plain tools, and not for the next run: there is room for one of both.
@@ -179,7 +182,7 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
         }
     });
     if let Some(recipe) = editor.document.current().and_then(|r| r.recipe()) {
-        ui.horizontal(|ui| {
+        ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
             let composition = ui.button(say("action-new-composition")).on_hover_text(say("action-new-composition.tip"));
             if composition.clicked() {

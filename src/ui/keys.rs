@@ -52,7 +52,7 @@ impl Keys {
         let names = if is_mac { ["⌘", "⇧", "⌥"] } else { ["Ctrl+", "Shift+", "Alt+"] };
         let held = [(command, names[0]), (shift, names[1]), (alt, names[2])];
         let sign = self.0.logical_key.symbol_or_name();
-        let key = if sign.is_ascii() { sign } else { self.0.logical_key.name() };
+        let key = if sign.is_ascii() && sign != "+" { sign } else { self.0.logical_key.name() };
         held.iter().filter(|(held, _)| *held).map(|(_, name)| *name).chain([key]).collect()
     }
 

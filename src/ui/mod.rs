@@ -157,6 +157,7 @@ impl Surface {
 fn status(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     let colours = theme::colours(ui.style());
     ui.horizontal_centered(|ui| {
+        ui.spacing_mut().item_spacing.x = 2.0 * theme::GAP;
         let small = |ui: &mut Ui, words: String| ui.label(egui::RichText::new(words).small().color(colours.weak));
         if let Some(shown) = editor.shown() {
             let (width, height) = (shown.picture.width(), shown.picture.height());

@@ -81,7 +81,7 @@ pub fn ask(ui: &Ui, ask: &Ask, actions: &mut Vec<Action>) {
         Question::SaveMask => ("ask-save-selection", "ask-save-selection.hint", "ask-save-selection.done"),
         Question::ModelFolder => ("ask-folder", "ask-folder.hint", "ask-folder.done"),
     };
-    let shown = Modal::new(Id::unique("ask")).show(ui.ctx(), |ui| {
+    let shown = Modal::new(Id::unique("ask")).frame(theme::page(ui.style())).show(ui.ctx(), |ui| {
         ui.set_width(460.0);
         ui.label(RichText::new(say(title)).heading());
         let colours = theme::colours(ui.style());

@@ -2,7 +2,7 @@
 
 use super::actions::{ACTIONS, Deed, Entry, Wish, do_it};
 use super::theme;
-use super::words::{say, say_with};
+use super::words::{say, tell};
 use crate::editor::{Action, Editor};
 use eframe::egui::{self, Button, Id, Key, Modal, Modifiers, RichText, ScrollArea, TextEdit, Ui, vec2};
 
@@ -31,7 +31,7 @@ impl Palette {
             enter = i.consume_key(Modifiers::NONE, Key::Enter);
         });
         self.at = (self.at + usize::from(down)).saturating_sub(usize::from(up)).min(found.len().saturating_sub(1));
-        let modal = Modal::new(Id::unique("palette")).show(ui.ctx(), |ui| {
+        let modal = Modal::new(Id::unique("palette")).frame(theme::page(ui.style())).show(ui.ctx(), |ui| {
             ui.set_width(520.0);
             let before = self.typed.clone();
             let id = Id::unique("palette words");
@@ -56,7 +56,7 @@ impl Palette {
                     }
                 }
                 if found.is_empty() {
-                    let words = say_with("palette-nothing", &[("words", self.typed.clone().into())]);
+                    let words = tell!("palette-nothing", words = self.typed.as_str());
                     ui.label(RichText::new(words).color(theme::colours(ui.style()).weak));
                 }
             });
@@ -80,8 +80,9 @@ fn line(ui: &mut Ui, editor: &Editor, entry: &Entry, is_at: bool) -> egui::Respo
     let possible = entry.is_possible(editor);
     let text = RichText::new(entry.label()).color(if possible { colours.text } else { colours.weak });
     let keys = entry.keys_words(ui.ctx(), &editor.settings);
-    let button = Button::new(text)
-        .right_text(RichText::new(format!("{}   {keys}", entry.menu.name())).small().color(colours.weak))
+    let menu = RichText::new(entry.menu.name()).small().color(colours.weak);
+    let button = Button::new((text, menu))
+        .right_text(RichText::new(keys).small().color(colours.weak))
         .selected(is_at)
         .frame(true)
         .fill(if is_at { colours.raised } else { egui::Color32::TRANSPARENT })

@@ -3,7 +3,7 @@
 use super::actions::{ACTIONS, MENUS};
 use super::keys::{self, Keys};
 use super::theme;
-use super::words::{LANGUAGES, say, say_with, tell};
+use super::words::{LANGUAGES, say, tell};
 use crate::editor::{Action, Editor, Language, MOST_STEPS, NoticeKind, SCALES, Setting, Shelf, ThemeChoice};
 use eframe::egui::{self, Button, ComboBox, DragValue, Grid, Id, Key, Modal, RichText, ScrollArea, TextEdit, Ui, vec2};
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ impl Preferences {
     pub fn show(&mut self, ui: &Ui, editor: &Editor, actions: &mut Vec<Action>) -> bool {
         self.take_keys(ui, editor, actions);
         let mut done = false;
-        let modal = Modal::new(Id::unique("preferences")).show(ui.ctx(), |ui| {
+        let modal = Modal::new(Id::unique("preferences")).frame(theme::page(ui.style())).show(ui.ctx(), |ui| {
             ui.set_width(560.0);
             ui.horizontal(|ui| {
                 for (page, name) in
@@ -53,7 +53,7 @@ impl Preferences {
                 });
             });
             ui.separator();
-            let height = 440.0_f32.min(ui.ctx().content_rect().height() - 140.0);
+            let height = 520.0_f32.min(ui.ctx().content_rect().height() - 140.0);
             ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| match self.page {
                 Page::General => {
                     general(ui, editor, actions);
@@ -77,10 +77,9 @@ impl Preferences {
             actions.push(Action::Set(Setting::Keys(entry.id.to_owned(), Some(Vec::new()))));
             (self.waiting, self.refused) = (None, None);
         } else if pressed.is_single() && entry.when == super::actions::When::Always {
-            self.refused = Some(say_with("keys-single", &[("keys", pressed.words(ui.ctx()).into())]));
+            self.refused = Some(tell!("keys-single", keys = pressed.words(ui.ctx())));
         } else if let Some(other) = keys::taken_by(pressed, entry, editor) {
-            let values = [("keys", pressed.words(ui.ctx()).into()), ("action", other.label().into())];
-            self.refused = Some(say_with("keys-taken", &values));
+            self.refused = Some(tell!("keys-taken", keys = pressed.words(ui.ctx()), action = other.label()));
         } else {
             actions.push(Action::Set(Setting::Keys(entry.id.to_owned(), Some(vec![pressed.written()]))));
             (self.waiting, self.refused) = (None, None);
@@ -142,8 +141,8 @@ impl Preferences {
         }
         for menu in MENUS {
             ui.add_space(theme::GAP);
-            ui.label(RichText::new(menu.name()).strong());
-            Grid::new(("keys", menu.name())).num_columns(3).min_col_width(150.0).spacing(vec2(12.0, 4.0)).show(ui, |ui| {
+            ui.label(RichText::new(menu.name()).font(theme::strong_font(theme::BODY)));
+            Grid::new(("keys", menu.name())).num_columns(3).min_col_width(170.0).spacing(vec2(12.0, 4.0)).show(ui, |ui| {
                 for entry in ACTIONS.iter().filter(|e| e.menu == menu) {
                     ui.label(entry.label()).on_hover_text(entry.tip());
                     let waits = self.waiting == Some(entry.id);
@@ -157,7 +156,7 @@ impl Preferences {
                     };
                     let fixed = entry.when == super::actions::When::Elsewhere;
                     let button = ui.add_enabled(!fixed, Button::new(words).selected(waits).min_size(vec2(170.0, theme::BUTTON_HEIGHT)));
-                    let name = say_with("keys-of", &[("action", entry.label().into())]);
+                    let name = tell!("keys-of", action = entry.label());
                     ui.ctx().accesskit_node_builder(button.id, |node| node.set_label(name.clone()));
                     if button.on_hover_text(name).clicked() {
                         (self.waiting, self.refused) = (Some(entry.id), None);

@@ -1,9 +1,9 @@
 //! How everything looks: the only file with colours and sizes.
 
 use crate::editor::{Settings, ThemeChoice};
-use eframe::egui::style::ScrollAnimation;
+use eframe::egui::style::{HandleShape, ScrollAnimation};
 use eframe::egui::{
-    Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Shadow, Stroke, Style, TextStyle, Theme,
+    Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Frame, Margin, Shadow, Stroke, Style, TextStyle, Theme,
     ThemePreference, Vec2, Visuals, vec2,
 };
 use std::sync::Arc;
@@ -107,7 +107,7 @@ pub const PAD: i8 = 12;
 pub const ROUND: u8 = 6;
 pub const TOP_HEIGHT: f32 = 48.0;
 pub const STATUS_HEIGHT: f32 = 26.0;
-pub const INSPECTOR_WIDTH: f32 = 296.0;
+pub const INSPECTOR_WIDTH: f32 = 308.0;
 pub const TOOLS_WIDTH: f32 = 48.0;
 /// Of a row of the history.
 pub const HISTORY_ROW: f32 = 52.0;
@@ -120,6 +120,11 @@ pub const SMALL: f32 = 12.0;
 pub const BODY: f32 = 13.5;
 pub const HEADING: f32 = 15.0;
 pub const TITLE: f32 = 22.0;
+
+/// Around a page that lies over the window.
+pub fn page(style: &Style) -> Frame {
+    Frame::popup(style).inner_margin(Margin::same(16))
+}
 
 /// Text in the semi-bold cut.
 pub fn strong_font(size: f32) -> FontId {
@@ -209,6 +214,7 @@ fn apply(style: &mut Style, c: &Colours, theme: Theme) {
     v.selection.bg_fill = c.accent;
     v.selection.stroke = Stroke::new(1.0, c.on_accent);
     v.slider_trailing_fill = true;
+    v.handle_shape = HandleShape::Circle;
     let w = &mut v.widgets;
     for (state, fill, text) in [
         (&mut w.noninteractive, c.panel, c.text),
@@ -225,7 +231,9 @@ fn apply(style: &mut Style, c: &Colours, theme: Theme) {
         state.expansion = 0.0;
     }
     w.noninteractive.bg_stroke = Stroke::new(1.0, c.line);
-    w.inactive.bg_fill = c.raised;
+    // Rails, boxes and knobs are seen on panels without a line around them.
+    w.inactive.bg_fill = c.raised_down;
+    w.hovered.bg_fill = c.raised_down;
     // The focus of the keyboard must be seen.
     w.active.bg_stroke = Stroke::new(1.0, c.accent);
 }

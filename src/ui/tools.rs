@@ -59,7 +59,7 @@ fn comparison(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             actions.push(Action::Compare(way));
         }
     }
-    if icon_button(ui, Icon::Close, &say("action-compare.end"), &say("action-compare.end"), true).clicked() {
+    if icon_button(ui, Icon::Close, &say("compare-close"), &say("action-compare.end"), true).clicked() {
         actions.push(Action::ToggleCompare);
     }
 }

@@ -3,15 +3,20 @@
 use super::actions::{Wish, do_it, entry, tip};
 use super::icons::{Icon, icon_button, labelled_button};
 use super::words::say;
-use super::{menu, theme};
+use super::{menu, names, theme};
 use crate::editor::{Action, Editor, Setting, ThemeChoice};
-use eframe::egui::{self, Align, Align2, FontId, Layout, RichText, Ui};
+use eframe::egui::text::{LayoutJob, TextWrapping};
+use eframe::egui::{self, Align, FontId, Layout, RichText, Ui, pos2};
+
+/// Room without which a title is only a few letters.
+const LEAST_TITLE: f32 = 140.0;
 
 pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>, wishes: &mut Vec<Wish>) {
     let colours = theme::colours(ui.style());
     let bar = ui.max_rect();
     let (ctx, has) = (ui.ctx().clone(), editor.document.current().is_some());
     let tip = |id| tip(&ctx, editor, id);
+    let mut room = bar.x_range();
     ui.horizontal_centered(|ui| {
         menu::show(ui, editor, actions, wishes);
         ui.add_space(4.0);
@@ -31,6 +36,7 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>, wishes: &mu
                 do_it(entry, editor, actions, wishes);
             }
         }
+        room.min = ui.cursor().left();
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.add_space(4.0);
             let (icon, name, next) = match editor.settings.theme {
@@ -55,11 +61,21 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>, wishes: &mu
             let percent = if has || editor.run.is_some() { zoom_words(editor.view.scale()) } else { String::new() };
             ui.add_sized([52.0, theme::BUTTON_HEIGHT], egui::Label::new(RichText::new(percent).color(colours.weak)));
             zoom(ui, Icon::Minus, "zoom-out");
+            room.max = ui.cursor().right();
         });
     });
     if let Some(revision) = editor.document.current() {
-        let title: String = revision.title().chars().take(60).collect();
-        ui.painter().text(bar.center(), Align2::CENTER_CENTER, title, FontId::proportional(theme::BODY), colours.weak);
+        // In the middle of the window, or as near to it as there is room; where there is little, not at all.
+        if room.span() < LEAST_TITLE {
+            return;
+        }
+        let title = names::title(revision).replace('\n', " ");
+        let mut job = LayoutJob::simple_singleline(title, FontId::proportional(theme::BODY), colours.weak);
+        job.wrap = TextWrapping::truncate_at_width((room.span() - 2.0 * theme::GAP).max(0.0));
+        let galley = ui.painter().layout_job(job);
+        let (least, most) = (room.min + theme::GAP, room.max - theme::GAP - galley.size().x);
+        let left = (bar.center().x - galley.size().x / 2.0).min(most).max(least);
+        ui.painter().galley(pos2(left, bar.center().y - galley.size().y / 2.0), galley, colours.weak);
     }
 }
 

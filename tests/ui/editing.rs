@@ -7,6 +7,33 @@ use pentimento::editor::{History, How, Select, Tool};
 use pentimento::imaging::{ContextBox, Difference};
 use pentimento::jobs::Made;
 
+/// What a model might make of “add a hat”: a striped cone with a ball on it, smooth at its edges.
+fn with_hat(picture: &Picture) -> Picture {
+    const APEX: [f32; 2] = [320.0, 96.0];
+    const BASE: [f32; 2] = [78.0, 200.0]; // half of its width, and how high it is
+    let colour = |x: f32, y: f32| -> Option<[f32; 3]> {
+        let (dx, dy) = (x - APEX[0], y - APEX[1]);
+        if dx.hypot(dy) < 24.0 {
+            return Some([244.0, 122.0, 128.0]);
+        }
+        let round = 14.0 * (1.0 - (dx / BASE[0]).powi(2)).max(0.0).sqrt();
+        let is_inside = dy > 0.0 && dy < BASE[1] - 14.0 + round && dx.abs() < BASE[0] * dy / (BASE[1] - 14.0);
+        let light = 1.0 - 0.28 * (dx / BASE[0] + 0.25).abs();
+        let stripe = if (dy + 0.4 * dx).rem_euclid(52.0) < 26.0 { [98.0, 74.0, 176.0] } else { [247.0, 206.0, 92.0] };
+        is_inside.then(|| stripe.map(|c: f32| c * light))
+    };
+    let (mut rgb, width) = (picture.to_rgb8(), picture.width() as usize);
+    for (i, pixel) in rgb.chunks_exact_mut(3).enumerate() {
+        let (x, y) = ((i % width) as f32, (i / width) as f32);
+        for channel in 0..3 {
+            let before = f32::from(pixel[channel]);
+            let parts = (0..9).map(|k| colour(x + (k % 3) as f32 / 3.0, y + (k / 3) as f32 / 3.0).map_or(before, |c| c[channel]));
+            pixel[channel] = (parts.sum::<f32>() / 9.0) as u8;
+        }
+    }
+    Picture::from_rgb8(picture.width(), picture.height(), &rgb).unwrap()
+}
+
 /// The window with a picture and an edit of it.
 pub(super) fn edited() -> Window {
     let mut window = Window::new();
@@ -14,12 +41,7 @@ pub(super) fn edited() -> Window {
     window.editor.update(Message::Action(Action::SetPrompt("add a hat".to_owned())));
     let commands = window.editor.update(Message::Action(Action::Run));
     let job = commands.into_iter().find_map(|c| if let Command::Submit(job) = c { Some(job) } else { None }).unwrap();
-    let mut rgb = welcome().to_rgb8();
-    let width = welcome().width() as usize;
-    for i in (0..rgb.len() / 3).filter(|i| (200..440).contains(&(i % width)) && (120..220).contains(&(i / width))) {
-        rgb[3 * i..3 * i + 3].copy_from_slice(&[60, 40, 110]);
-    }
-    let picture = Picture::from_rgb8(welcome().width(), welcome().height(), &rgb).unwrap();
+    let picture = with_hat(&welcome());
     let small = Picture::from_rgb8(1, 1, &[0; 3]).unwrap();
     let seen = ContextBox { left: 0, top: 0, width: 640, height: 640 };
     let placing = Placing::Change { reach: 0.5 };
@@ -130,7 +152,7 @@ fn an_edit_is_adjusted_proven_and_compared() {
     h.run_steps(2);
     assert_eq!(h.state().editor.compare.unwrap().how, How::HeatMap);
     assert!(h.state().commands.iter().any(|c| matches!(c, Command::HeatMap { .. })));
-    h.get_by_label("End the comparison").click();
+    h.get_by_label("Close the comparison").click();
     h.run_steps(2);
     assert!(h.state().editor.compare.is_none());
 }

@@ -122,7 +122,11 @@ fn built(mut window: Window, theme: Theme, size: egui::Vec2, state: Option<Rende
                 ready = true;
                 ui.ctx().request_discard("fonts");
             }
-            window.show(ui);
+            // All of the picture, without the margin that the harness leaves.
+            let all = ui.ctx().content_rect();
+            let mut whole = ui.new_child(egui::UiBuilder::new().max_rect(all));
+            whole.set_clip_rect(all);
+            window.show(&mut whole);
         },
         window,
     );

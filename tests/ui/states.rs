@@ -43,7 +43,7 @@ fn toned(temperature: f32, exposure: f32, saturation: f32) -> Picture {
 fn candidates() -> Window {
     let mut window = Window::new();
     act(&mut window, Action::SetVariations(3));
-    let job = run(&mut window, Mode::Generate, "a lighthouse at dusk");
+    let job = run(&mut window, Mode::Generate, "a fox on the grass");
     for (temperature, exposure) in [(0.0, 0.0), (0.9, -0.4), (-0.9, 0.2)] {
         made(&mut window, &job, toned(temperature, exposure, 0.1));
     }
@@ -124,7 +124,7 @@ fn clicked(window: Window, labels: &[&str]) -> Harness<'static, Window> {
 }
 
 /// What can be pressed, moved or typed into, and has no name or no role.
-fn nameless(h: &Harness<'_, Window>) -> (usize, Vec<String>) {
+fn nameless<State>(h: &Harness<'_, State>) -> (usize, Vec<String>) {
     let (mut count, mut wrong) = (0, Vec::new());
     let mut stack = vec![h.root().accesskit_node()];
     while let Some(node) = stack.pop() {
@@ -199,6 +199,19 @@ fn whatever_can_be_used_has_a_name_and_a_role_in_every_state() {
 }
 
 #[test]
+fn canary_of_names_and_roles() {
+    let show = |ui: &mut egui::Ui| {
+        let (rect, _) = ui.allocate_exact_size(egui::vec2(20.0, 20.0), egui::Sense::hover());
+        ui.interact(rect, egui::Id::unique("nobody"), egui::Sense::click());
+    };
+    let (count, wrong) = nameless(&Harness::new_ui(show));
+    assert!(
+        count == 1 && wrong.iter().any(|w| w.contains("without a name")) && wrong.iter().any(|w| w.contains("without a role")),
+        "{wrong:?}"
+    );
+}
+
+#[test]
 fn with_reduced_motion_nothing_moves_by_itself() {
     let mut pictures = Vec::new();
     for still in [false, true] {
@@ -260,11 +273,11 @@ fn main_states_look_as_they_did() {
 fn everything_is_in_its_place_at_the_smallest_and_the_largest_size() {
     let mut results = SnapshotResults::new();
     let options = SnapshotOptions::new().output_path("tests/ui/snapshots").threshold(2.0).max_failed_pixels(600);
-    for scale in [80, 200] {
+    for scale in [80_u32, 200] {
         for (page, key) in [("edit", None), ("settings", Some(Key::Comma))] {
             let mut window = brushing();
             window.editor.settings.scale = scale;
-            let mut h = crate::sized(window, Theme::Dark, egui::vec2(1640.0, 1120.0));
+            let mut h = crate::sized(window, Theme::Dark, egui::vec2(1640.0, 1120.0) * 100.0 / scale as f32);
             if let Some(key) = key {
                 h.key_press_modifiers(Modifiers::COMMAND, key);
             }

@@ -25,15 +25,14 @@ pub fn show(ui: &Ui, editor: &Editor, actions: &mut Vec<Action>) {
         return;
     }
     let mut acts = Vec::new();
-    let frame = Frame::popup(ui.style()).inner_margin(theme::PAD);
     // Each page has a size of its own.
     let name = match (&page.removing, &page.offer, &page.choice) {
-        (Some(_), ..) => "remove a model",
-        (None, Some(_), _) => "an offer",
-        (None, None, Some(_)) => "make a model smaller",
+        (Some(_), ..) => "remove",
+        (None, Some(_), _) => "offer-get",
+        (None, None, Some(_)) => "smaller-button",
         (None, None, None) => "models",
     };
-    let shown = Modal::new(Id::unique(name)).frame(frame).show(ui.ctx(), |ui| {
+    let shown = Modal::new(Id::unique(name)).frame(theme::page(ui.style())).show(ui.ctx(), |ui| {
         ui.set_width(WIDTH);
         match (&page.removing, &page.offer, &page.choice) {
             (Some(what), ..) => ask_remove(ui, page, what, &mut acts),
