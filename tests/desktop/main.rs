@@ -151,6 +151,26 @@ fn a_run_is_stopped_by_escape_and_bad_files_say_so() {
 }
 
 #[test]
+fn the_window_comes_back_where_and_as_large_as_it_was() {
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let (screen, home) = (Screen::start(), tempfile::tempdir().unwrap());
+    let mut program = Program::start(&screen, home.path(), &[]);
+    screen.until_title(60, |t| t.starts_with("welcome.png"));
+    screen.focus();
+    let window = screen.window();
+    screen.xdotool(&["windowsize", "--sync", &window, "900", "600"]);
+    screen.xdotool(&["windowmove", "--sync", &window, "60", "40"]);
+    sleep(Duration::from_secs(1));
+    program.quit(&screen);
+    let _program = Program::start(&screen, home.path(), &[]);
+    screen.until_title(60, |t| t.starts_with("welcome.png"));
+    screen.until(20, "it stands elsewhere", |_| {
+        let place = screen.xdotool(&["getwindowgeometry", "--shell", &screen.window()]);
+        ["X=60", "Y=40", "WIDTH=900", "HEIGHT=600"].iter().all(|part| place.lines().any(|line| line == *part))
+    });
+}
+
+#[test]
 fn without_a_display_it_says_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pentimento"));

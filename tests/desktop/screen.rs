@@ -122,7 +122,8 @@ impl Screen {
         self.xdotool(&["windowfocus", "--sync", &self.window()]);
     }
 
-    fn window(&self) -> String {
+    /// The window, as the system numbers it.
+    pub fn window(&self) -> String {
         self.xdotool(&["search", "--onlyvisible", "--name", "Pentimento"]).lines().next().unwrap_or_default().to_owned()
     }
 
