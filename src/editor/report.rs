@@ -20,8 +20,8 @@ fn without_folders(text: &str, home: Option<&str>) -> String {
         None => text.to_owned(),
     };
     let short = |word: &str| match word.rfind(['/', '\\']) {
-        // A sign between words, or one at the end, is no path.
-        Some(at) if at + 1 < word.len() && word.len() > 3 && !word.contains("://") => {
+        // Units, a sign between words, and one at the end are no path.
+        Some(at) if at + 1 < word.len() && word.len() > 5 && !word.contains("://") => {
             let quote: String = word.chars().take_while(|c| matches!(c, '“' | '"' | '\'' | '`' | '(')).collect();
             format!("{quote}…/{}", &word[at + 1..])
         }

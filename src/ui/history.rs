@@ -75,7 +75,7 @@ impl Tree {
 }
 
 /// Of the list, in points, however low the window is.
-const LEAST_HEIGHT: f32 = 2.5 * theme::HISTORY_ROW;
+const LEAST_HEIGHT: f32 = 1.5 * theme::HISTORY_ROW;
 /// Frames in which another picture is scrolled to.
 const SCROLLED: u8 = 3;
 /// Width of one step to the right.

@@ -44,7 +44,7 @@ impl Palette {
             }
             ui.add_space(theme::GAP);
             let height = 360.0_f32.min(ui.ctx().content_rect().height() - 160.0);
-            ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
+            ScrollArea::vertical().max_height(height).min_scrolled_height(height).auto_shrink([false, true]).show(ui, |ui| {
                 ui.spacing_mut().item_spacing.y = 2.0;
                 for (i, entry) in found.iter().enumerate() {
                     let response = line(ui, editor, entry, i == self.at);

@@ -54,13 +54,15 @@ impl Preferences {
             });
             ui.separator();
             let height = 520.0_f32.min(ui.ctx().content_rect().height() - 140.0);
-            ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| match self.page {
-                Page::General => {
-                    general(ui, editor, actions);
-                    self.defaults(ui, editor, actions);
+            ScrollArea::vertical().max_height(height).min_scrolled_height(height).auto_shrink([false, true]).show(ui, |ui| {
+                match self.page {
+                    Page::General => {
+                        general(ui, editor, actions);
+                        self.defaults(ui, editor, actions);
+                    }
+                    Page::Keys => self.keys(ui, editor, actions),
+                    Page::Messages => messages(ui, editor),
                 }
-                Page::Keys => self.keys(ui, editor, actions),
-                Page::Messages => messages(ui, editor),
             });
         });
         let closes = modal.should_close() && self.waiting.is_none();

@@ -25,6 +25,11 @@ impl Program {
     pub fn spawn(command: &mut Command) -> Self {
         let log = "warn,pentimento=debug,wgpu_hal=error,egui_wgpu=error,egui_system_font_provider=error,winit=error,zbus=error";
         command.env("PENTIMENTO_DIALOGS", "own").env("PENTIMENTO_LOG", log).env("NO_COLOR", "1");
+        // The window speaks the system's language.
+        ["LC_ALL", "LC_MESSAGES", "LANGUAGE"].iter().for_each(|name| {
+            command.env_remove(name);
+        });
+        command.env("LANG", "C.UTF-8");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(Vec::new()));
         let (lines, heard) = (BufReader::new(child.stderr.take().unwrap()).lines(), said.clone());

@@ -19,7 +19,7 @@ use egui_kittest::kittest::Queryable as _;
 use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_setup};
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 use pentimento::document::RevisionId;
-use pentimento::editor::{Action, Editor, Message, Settings, ThemeChoice};
+use pentimento::editor::{Action, Editor, Language, Message, Settings, ThemeChoice};
 use pentimento::imaging::{Picture, Pyramid};
 use pentimento::jobs::{Blueprint, Command, Event, JobId, ModelFacts, Palette, Progress, Stage, Thumbnail};
 use pentimento::recipe::ModelId;
@@ -106,6 +106,9 @@ fn sized(window: Window, theme: Theme, size: egui::Vec2) -> Harness<'static, Win
 }
 
 fn built(mut window: Window, theme: Theme, size: egui::Vec2, state: Option<RenderState>) -> Harness<'static, Window> {
+    if window.editor.settings.language == Language::System {
+        window.editor.settings.language = Language::English; // whatever this machine speaks
+    }
     window.editor.settings.theme = if theme == Theme::Dark { ThemeChoice::Dark } else { ThemeChoice::Light };
     let mut ready = false;
     let mut builder = Harness::builder().with_size(size).with_theme(theme).with_max_steps(12);
