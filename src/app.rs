@@ -1,6 +1,6 @@
 //! The window: carries events up to the editor, actions into it, commands down to the lanes.
 
-use crate::editor::{Action, Editor, Frame, Message, Setting, Settings};
+use crate::editor::{Action, Editor, Frame, Message, Setting, Settings, WELCOME_NAME};
 use crate::jobs::{Backend, Command, EngineBackend, Event, Jobs, Stage, WorkerBackend, yield_to_window};
 use crate::ui::{Moment, SLOW_FRAME, Surface, Times, theme, title};
 use crate::{places, render};
@@ -13,7 +13,6 @@ use std::time::Duration;
 
 /// The picture of the first start.
 const WELCOME: &[u8] = include_bytes!("../assets/welcome.png");
-const WELCOME_NAME: &str = "welcome.png";
 /// The project that is open by itself.
 const SESSION: &str = "current.pentimento";
 /// How long the end waits until everything is kept.

@@ -616,3 +616,12 @@ defaults-larger = 4-mal so breit und hoch machen
 defaults-folder = Dateidialoge beginnen in
     .tip = Ein Ordner für Ihre Bilder; ist das Feld leer, entscheidet das System
     .hint = Wie das System es hat
+
+# Die Beispiele beim ersten Mal, und was man als Nächstes verlangen könnte
+examples-title = Vom eingebauten Modell. Ein Klick macht eines noch einmal.
+examples-close = Beispiele weglegen
+examples-one = Noch einmal machen: { $prompt }
+examples-large = Das große Modell holen…
+    .tip = Es kennt fast alles und nimmt Fotos an; zeigt, was es braucht
+suggestion =
+    .tip = In die Beschreibung übernehmen

@@ -616,3 +616,12 @@ defaults-larger = Make them 4 times as wide and high
 defaults-folder = Dialogs for files begin in
     .tip = A folder for your pictures; where it is empty, the system decides
     .hint = As the system has it
+
+# The gallery of the first run, and what could be asked for next
+examples-title = Made by the model inside. Click one to make it again.
+examples-close = Put the examples away
+examples-one = Make it again: { $prompt }
+examples-large = Get the large model…
+    .tip = It knows nearly everything and takes photographs; see what it needs
+suggestion =
+    .tip = Put this into the prompt

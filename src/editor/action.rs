@@ -48,6 +48,8 @@ pub enum Action {
     CancelUpscale(JobId),
     /// Whether whatever the small model makes is made larger.
     UpscaleResults(bool),
+    /// Make the picture of an example again.
+    RunExample(usize),
     /// Run the picture's recipe again with something changed.
     Again(Again),
     /// Look at a step of the picture's painting.

@@ -141,6 +141,7 @@ impl Editor {
             Event::ModelVerified { name, result } => self.model_verified(name, result),
             Event::ModelRemoved { name, result } => self.model_removed(&name, result, commands),
             Event::Devices(devices) => self.devices = Some(devices),
+            Event::Examples(pictures) => self.examples = pictures,
             Event::SettingsNotSaved(why) => self.say(NoticeKind::Failed, &format!("{why}.")),
         }
     }

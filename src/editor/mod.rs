@@ -8,6 +8,7 @@ mod action;
 mod compare;
 mod drawing;
 mod events;
+mod examples;
 mod export;
 mod files;
 mod forecast;
@@ -29,6 +30,7 @@ mod view;
 
 pub use action::{Action, Again};
 pub use compare::{Compare, How, Proof};
+pub use examples::{EXAMPLES, Example, WELCOME_NAME};
 pub use export::{Export, ExportPage, ExportSettings, Kind};
 use files::export_name;
 pub use history::{History, HistoryView};
@@ -177,6 +179,8 @@ pub struct Editor {
     /// How the last job used memory, as a sentence.
     pub plan: Option<String>,
     pub past: Option<(ModelId, Mode, Past)>,
+    /// The pictures of [`EXAMPLES`]; empty until they are decoded.
+    pub examples: Vec<Thumbnail>,
     pub project: ProjectFacts,
     /// Whether files can be dropped onto the window.
     pub can_drop: bool,
@@ -267,6 +271,7 @@ impl Editor {
             devices: None,
             plan: None,
             past: None,
+            examples: Vec::new(),
             can_drop: true,
             slow_screen: false,
             scrubbed: None,
@@ -303,7 +308,8 @@ impl Editor {
         };
         editor.draft.seed = editor.roll();
         let begin = editor.settings.folder.clone().map(|folder| Command::BeginDialogsIn(Some(folder)));
-        (editor, [Command::LookAt(id)].into_iter().chain(begin).collect())
+        let examples = Command::OpenExamples(EXAMPLES.iter().map(|example| example.png).collect());
+        (editor, [Command::LookAt(id), examples].into_iter().chain(begin).collect())
     }
 
     /// One step of the application.
@@ -367,6 +373,7 @@ impl Editor {
                 self.settings.upscale_results = on;
                 commands.push(Command::SaveSettings(self.settings.to_json()));
             }
+            Action::RunExample(at) => self.run_example(at, commands),
             Action::Again(how) => self.again(how, commands),
             Action::Scrub(step) => self.scrub(step),
             Action::Candidate(by) => self.candidate(by),

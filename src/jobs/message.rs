@@ -76,6 +76,8 @@ pub enum Command {
         name: &'static str,
         bytes: &'static [u8],
     },
+    /// Decode small pictures that are part of the program. Answered by `Examples`.
+    OpenExamples(Vec<&'static [u8]>),
     /// Put a result into its picture in another way. Answered by `Adjusted`, unless another of these was asked for meanwhile.
     Adjust {
         of: RevisionId,
@@ -375,6 +377,8 @@ pub enum Event {
     SettingsNotSaved(String),
     /// The CPU first.
     Devices(Vec<DeviceFacts>),
+    /// In the order in which they were asked for; none where one cannot be read.
+    Examples(Vec<Thumbnail>),
     Project(Result<Box<Kept>, String>),
     ProjectSaved {
         name: String,

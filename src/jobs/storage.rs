@@ -45,6 +45,10 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
             let result = imaging::decode(bytes).map(with_screen).map_err(|e| e.to_string());
             up.send(Event::Opened { name: name.to_owned(), at: now(), result });
         }
+        Command::OpenExamples(pictures) => {
+            let thumbnails: Result<Vec<_>, _> = pictures.into_iter().map(|bytes| imaging::decode(bytes).map(|p| thumbnail(&p))).collect();
+            up.send(Event::Examples(thumbnails.unwrap_or_default()));
+        }
         Command::OpenMask { path, size } => up.send(Event::MaskOpened(open_mask(&path, size))),
         Command::SaveMask { mask, path } => {
             let result = mask.to_picture().and_then(|grey| imaging::save(&grey, &path, imaging::Format::Png)).map_err(|e| e.to_string());

@@ -414,7 +414,7 @@ pub(super) fn chip(ui: &Ui, at: egui::Pos2, words: &str) {
 
 fn empty(ui: &mut Ui, rect: Rect, editor: &Editor, actions: &mut Vec<Action>) {
     let colours = theme::colours(ui.style());
-    let center = rect.center();
+    let center = rect.center() - vec2(0.0, if editor.greets() { 60.0 } else { 0.0 });
     if editor.is_opening() {
         ui.painter().text(center, Align2::CENTER_CENTER, say("status-opening"), FontId::proportional(theme::HEADING), colours.weak);
         return;
@@ -427,13 +427,6 @@ fn empty(ui: &mut Ui, rect: Rect, editor: &Editor, actions: &mut Vec<Action>) {
     if ui.put(button, egui::Button::new(say("empty-button"))).clicked() {
         actions.push(Action::Open);
     }
-    ui.painter().text(
-        pos2(center.x, rect.bottom() - 28.0),
-        Align2::CENTER_CENTER,
-        say("nano-short"),
-        FontId::proportional(theme::SMALL),
-        colours.weak,
-    );
 }
 
 /// The canvas in words, for those who cannot see it.

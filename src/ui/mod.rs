@@ -8,6 +8,7 @@ mod canvas;
 mod context;
 mod crop;
 mod edit;
+mod examples;
 mod export;
 mod history;
 mod icons;
@@ -53,6 +54,7 @@ pub const SLOW_FRAME: Duration = Duration::from_millis(120);
 pub struct Surface {
     canvas: canvas::Canvas,
     thumbnails: Thumbnails,
+    gallery: examples::Gallery,
     notices: notices::Notices,
     tree: history::Tree,
     palette: Option<palette::Palette>,
@@ -97,6 +99,7 @@ impl Surface {
             CentralPanel::default().frame(Frame::new().fill(colours.canvas)).show(ui, |ui| self.canvas.show(ui, editor, &mut actions));
         let rect = canvas.inner.rect;
         tools::floating(ui, rect, editor, &mut actions);
+        self.gallery.show(ui, rect, editor, &mut actions);
         self.notices.show(ui, rect, editor, &mut actions);
         if let Some(gone) = &editor.history.pruning {
             history::ask_prune(ui, editor, gone, &mut self.thumbnails, &mut actions);

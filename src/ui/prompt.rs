@@ -3,7 +3,7 @@
 use super::actions::{entry, tip};
 use super::icons::{Icon, icon_button};
 use super::words::{figure, say, tell};
-use super::{names, theme};
+use super::{examples, names, theme};
 use crate::editor::{Action, Again, Editor, Mode, Run, Stage};
 use eframe::egui::{
     self, Align2, FontId, Id, Key, Modifiers, ProgressBar, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, TextEdit, Ui,
@@ -60,7 +60,9 @@ fn modes(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             actions.push(Action::SetMode(Mode::Generate));
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if editor.candidates().is_empty() {
+            if editor.steps_to_scrub() < 2 && editor.candidates().is_empty() {
+                examples::suggestions(ui, editor, actions);
+            } else if editor.candidates().is_empty() {
                 steps(ui, editor, actions);
             } else {
                 candidates(ui, editor, actions);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod examples;
 mod history;
 mod models;
 mod plan;
@@ -62,7 +63,7 @@ fn done(id: JobId) -> Event {
 /// An editor whose model is known.
 fn editor() -> Editor {
     let (mut editor, commands) = Editor::new(Settings::default(), 7);
-    assert!(matches!(commands[..], [Command::LookAt(ModelId::Nano)]));
+    assert!(matches!(commands[..], [Command::LookAt(ModelId::Nano), Command::OpenExamples(_)]));
     event(&mut editor, Event::Model { model: ModelId::Nano, facts: Ok(facts()) });
     editor
 }

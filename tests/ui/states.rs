@@ -7,7 +7,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{SnapshotOptions, SnapshotResults};
 use pentimento::document::RevisionId;
-use pentimento::editor::{Action, History, Language, Message, Mode, Select, Tool};
+use pentimento::editor::{Action, EXAMPLES, History, Language, Message, Mode, Select, Tool};
 use pentimento::imaging::{Picture, Pyramid, Tone, Tool as PlainTool};
 use pentimento::jobs::{Command, Ending, Event, Job, Made, Stage, Thumbnail};
 use std::sync::Arc;
@@ -77,6 +77,23 @@ fn history() -> Window {
     act(&mut window, Action::SetPrompt(String::new()));
     window.editor.draft.seed = 42;
     window
+}
+
+/// The first run.
+fn greeted() -> Window {
+    let mut window = Window::new();
+    window.opens("welcome.png", welcome());
+    window.hear(Event::Examples(examples()));
+    window.editor.draft.seed = 42;
+    window
+}
+
+fn examples() -> Vec<Thumbnail> {
+    let small = |png| {
+        let picture = pentimento::imaging::decode(png).unwrap();
+        Thumbnail { width: picture.width(), height: picture.height(), rgba: picture.to_rgba8() }
+    };
+    EXAMPLES.iter().map(|example| small(example.png)).collect()
 }
 
 /// An edit, with the brush in the hand.
@@ -156,8 +173,7 @@ fn nameless<State>(h: &Harness<'_, State>) -> (usize, Vec<String>) {
 #[test]
 fn whatever_can_be_used_has_a_name_and_a_role_in_every_state() {
     let command = Modifiers::COMMAND;
-    let mut welcomed = Window::new();
-    welcomed.opens("welcome.png", welcome());
+    let welcomed = greeted();
     let mut running = Window::new();
     writing(&mut running);
     let mut failed = Window::new();
@@ -196,6 +212,22 @@ fn whatever_can_be_used_has_a_name_and_a_role_in_every_state() {
         }
     }
     assert!(wrong.is_empty(), "\n  {}\n", wrong.join("\n  "));
+}
+
+#[test]
+fn an_example_is_made_again_by_a_click_and_the_gallery_can_be_put_away() {
+    let mut h = harness(greeted(), Theme::Dark);
+    h.get_by_label("change the background to a starry night").click();
+    h.run_steps(2);
+    assert_eq!(h.state().editor.draft.prompt, "change the background to a starry night");
+    h.get_by_label("Put the examples away").click();
+    h.run_steps(3);
+    assert!(h.query_by_label_contains("Make it again").is_none());
+    let mut h = harness(greeted(), Theme::Dark);
+    h.get_by_label("Make it again: a rocket at night").click();
+    h.run_steps(3);
+    let asked = h.state().commands.iter().find_map(|c| if let Command::Submit(job) = c { Some(job) } else { None });
+    assert_eq!(asked.map(|job| (job.recipe.prompt.as_str(), job.recipe.seed)), Some(("a rocket at night", 1)));
 }
 
 #[test]
@@ -241,6 +273,7 @@ fn main_states_look_as_they_did() {
         results.extend_harness(&mut h);
     };
     for (theme, name) in SHOWN {
+        keep(drawn(greeted(), theme), format!("first-{name}"));
         keep(drawn(candidates(), theme), format!("candidates-{name}"));
         keep(drawn(history(), theme), format!("history-{name}"));
         for (modifiers, key, page) in
@@ -254,6 +287,7 @@ fn main_states_look_as_they_did() {
         if theme == Theme::Light {
             let mut empty = Window::new();
             empty.editor.draft.seed = 42;
+            empty.hear(Event::Examples(examples()));
             keep(drawn(empty, theme), format!("empty-{name}"));
             keep(drawn(models::list(), theme), format!("models-{name}"));
         }
