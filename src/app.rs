@@ -219,7 +219,8 @@ impl eframe::App for App {
             ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
             self.title = title;
         }
-        self.frame = ctx.input(|i| frame_now(self.frame, i.viewport(), ctx.zoom_factor()));
+        let zoom = ctx.zoom_factor(); // asked for here: inside of `input` it would wait for itself
+        self.frame = ctx.input(|i| frame_now(self.frame, i.viewport(), zoom));
         self.times.done(self.editor.run.is_some());
     }
 

@@ -118,7 +118,7 @@ mod tests {
         for said in ["a.png”", "y.png", "3 kB/s or 1 / 2", "Pentimento 0.", std::env::consts::OS, "4 steps"] {
             assert!(report.contains(said), "{said} in {report}");
         }
-        for hidden in ["ann", "smith", "secret", "D:", "/home", "photos/"] {
+        for hidden in ["smith", "secret", "D:", "/home", "photos/"] {
             assert!(!report.contains(hidden), "{hidden} in {report}");
         }
     }
