@@ -86,7 +86,7 @@ fn frame_now(before: Option<Frame>, seen: &egui::ViewportInfo, zoom: f32) -> Opt
         let rest = before.unwrap_or(Frame { position: None, size: USUAL.map(|v| v as u32), is_maximized: true });
         return Some(Frame { is_maximized: true, ..rest });
     }
-    let Some(inner) = seen.inner_rect.filter(|rect| rect.is_positive()) else { return before };
+    let Some(inner) = seen.inner_rect.filter(egui::Rect::is_positive) else { return before };
     let position = seen.outer_rect.map(|rect| [rect.min.x, rect.min.y].map(|v| (v * zoom).round() as i32));
     Some(Frame { position, size: [inner.width(), inner.height()].map(|v| (v * zoom).round() as u32), is_maximized: false })
 }

@@ -2,6 +2,7 @@
 
 use super::{Action, Context, Editor, Mode, Notice, Select};
 use crate::recipe::ModelId;
+use std::fmt::Write as _;
 
 /// Actions that a report tells.
 const MOST_DONE: usize = 12;
@@ -85,7 +86,7 @@ impl Editor {
         ];
         let mut report = format!("{}\n", notice.text);
         for (what, words) in lines {
-            report.push_str(&format!("\n{what}: {words}"));
+            let _ = write!(report, "\n{what}: {words}");
         }
         report.push('\n');
         without_folders(&report, home)
