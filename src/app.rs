@@ -85,7 +85,7 @@ fn frame_now(before: Option<Frame>, seen: &egui::ViewportInfo, zoom: f32) -> Opt
         let rest = before.unwrap_or(Frame { position: None, size: USUAL.map(|v| v as u32), is_maximized: true });
         return Some(Frame { is_maximized: true, ..rest });
     }
-    let Some(inner) = seen.inner_rect.filter(|rect| rect.is_positive()) else { return before };
+    let Some(inner) = seen.inner_rect.filter(egui::Rect::is_positive) else { return before };
     let position = seen.outer_rect.map(|rect| [rect.min.x, rect.min.y].map(|v| (v * zoom).round() as i32));
     Some(Frame { position, size: [inner.width(), inner.height()].map(|v| (v * zoom).round() as u32), is_maximized: false })
 }
@@ -218,7 +218,8 @@ impl eframe::App for App {
             ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
             self.title = title;
         }
-        self.frame = ctx.input(|i| frame_now(self.frame, i.viewport(), ctx.zoom_factor()));
+        let zoom = ctx.zoom_factor(); // asked for here: inside of `input` it would wait for itself
+        self.frame = ctx.input(|i| frame_now(self.frame, i.viewport(), zoom));
         self.times.done(self.editor.run.is_some());
     }
 

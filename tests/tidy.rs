@@ -44,7 +44,6 @@ const FENCES: &[(&str, &[&str])] = &[
     ("wgpu", &["ui", "render", "app"]),
     ("rfd", &["jobs"]),
     ("fluent_bundle", &["ui"]),
-    ("unic_langid", &["ui"]),
     ("sys_locale", &["ui"]),
     ("arboard", &["jobs"]),
     ("libloading", &["models", "pipeline"]),

@@ -152,7 +152,7 @@ fn nameless<State>(h: &Harness<'_, State>) -> (usize, Vec<String>) {
         if acts && !holds {
             count += 1;
             let name = node.label().or_else(|| node.value()).unwrap_or_default();
-            let by = node.labelled_by().filter_map(|n| n.label().or_else(|| n.value())).next().unwrap_or_default();
+            let by = node.labelled_by().find_map(|n| n.label().or_else(|| n.value())).unwrap_or_default();
             let place = node.raw_bounds();
             if name.trim().is_empty() && by.trim().is_empty() {
                 wrong.push(format!("a {:?} at {place:?} without a name", node.role()));
@@ -178,7 +178,7 @@ fn whatever_can_be_used_has_a_name_and_a_role_in_every_state() {
     writing(&mut running);
     let mut failed = Window::new();
     act(&mut failed, Action::Run);
-    let states = [
+    let states = vec![
         ("first run", harness(welcomed, Theme::Dark), 30),
         ("nothing", harness(Window::new(), Theme::Dark), 25),
         ("running", harness(running, Theme::Dark), 20),
