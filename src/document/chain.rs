@@ -6,14 +6,20 @@ use crate::imaging::{Blend, ContextBox, MAX_SIDE, Mask, SourceType, Tool};
 use crate::recipe::{ModelId, Recipe, Upscaling};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use std::fmt::Formatter;
 use std::path::PathBuf;
 
-/// The version of the format that is written.
-const VERSION: u32 = 1;
-/// The longest text that is read, in bytes, the most edits, and the most steps of a painting.
-const MOST_BYTES: usize = 64 << 20;
+/// The newest version of the format. The first one knows no painting that was gone on from a step or ended early; what has
+/// none of that is written as such, so that older programs do it too.
+const VERSION: u32 = 2;
+/// The longest text that is read, in bytes.
+pub const MOST_RECIPE_BYTES: usize = 64 << 20;
+/// The most edits, and the most steps of a painting.
 const MOST_LINKS: usize = 1000;
+/// How much of a reason is told, in letters: it may quote the file.
+const MOST_WORDS: usize = 160;
 const MOST_STEPS: usize = 10_000;
 
 /// What a chain begins with.
@@ -27,12 +33,35 @@ pub enum Begins {
 }
 
 /// All edits on the way to a picture.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Chain {
-    /// The version of the format.
-    pentimento: u32,
     pub begins: Begins,
+    #[serde(deserialize_with = "not_too_many")]
     pub edits: Vec<Link>,
+}
+
+/// Edits up to the most that are read: a short text may hold millions of them.
+fn not_too_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Link>, D::Error> {
+    struct Edits;
+    impl<'de> Visitor<'de> for Edits {
+        type Value = Vec<Link>;
+
+        fn expecting(&self, f: &mut Formatter) -> std::fmt::Result {
+            f.write_str("edits")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Self::Value, A::Error> {
+            let mut edits = Vec::new();
+            while let Some(edit) = all.next_element()? {
+                if edits.len() == MOST_LINKS {
+                    return Err(serde::de::Error::custom(format_args!("it has more than {MOST_LINKS} edits")));
+                }
+                edits.push(edit);
+            }
+            Ok(edits)
+        }
+    }
+    deserializer.deserialize_seq(Edits)
 }
 
 /// One edit.
@@ -108,7 +137,7 @@ impl Document {
             }
         }
         edits.reverse();
-        Some(Chain { pentimento: VERSION, begins, edits })
+        Some(Chain { begins, edits })
     }
 }
 
@@ -124,13 +153,21 @@ fn without_folder(recipe: &Recipe) -> Recipe {
 impl Chain {
     /// Of edits that were put together by hand.
     pub fn new(begins: Begins, edits: Vec<Link>) -> Self {
-        Self { pentimento: VERSION, begins, edits }
+        Self { begins, edits }
     }
 
     /// As it stands in files.
     pub fn to_json(&self) -> String {
+        #[derive(Serialize)]
+        struct Written<'a> {
+            pentimento: u32,
+            begins: Begins,
+            edits: &'a [Link],
+        }
+        let is_new = self.recipes().any(|recipe| !recipe.earlier.is_empty() || recipe.until.is_some());
+        let pentimento = if is_new { VERSION } else { 1 };
         // Numbers that are none do not get into a document.
-        serde_json::to_string(self).unwrap_or_default()
+        serde_json::to_string(&Written { pentimento, begins: self.begins, edits: &self.edits }).unwrap_or_default()
     }
 
     /// # Errors      another text, a newer version, or settings that make no sense
@@ -139,10 +176,14 @@ impl Chain {
         struct Head {
             pentimento: u32,
         }
-        if text.len() > MOST_BYTES {
-            return Err(ChainError::Foreign(format!("it is longer than {} MiB", MOST_BYTES >> 20)));
+        if text.len() > MOST_RECIPE_BYTES {
+            return Err(ChainError::Foreign(format!("it is longer than {} MiB", MOST_RECIPE_BYTES >> 20)));
         }
-        let foreign = |e: serde_json::Error| ChainError::Foreign(e.to_string());
+        let foreign = |e: serde_json::Error| {
+            let why = e.to_string();
+            let end = why.char_indices().nth(MOST_WORDS).map_or(why.len(), |(at, _)| at);
+            ChainError::Foreign(format!("{}{}", &why[..end], if end < why.len() { "…" } else { "" }))
+        };
         let head: Head = serde_json::from_str(text).map_err(foreign)?;
         if head.pentimento > VERSION {
             return Err(ChainError::Newer(head.pentimento));
@@ -152,9 +193,6 @@ impl Chain {
     }
 
     fn complaint(&self) -> Option<String> {
-        if self.edits.len() > MOST_LINKS {
-            return Some(format!("it has {} edits", self.edits.len()));
-        }
         let makes = |link: Option<&Link>| matches!(link, Some(Link::Model { place: None, .. }));
         if self.begins == Begins::Words && !makes(self.edits.first()) {
             return Some("it begins with words, but no picture is made of them".to_owned());
@@ -205,8 +243,9 @@ impl Link {
             Self::Upscale(_) => return None,
             Self::Model { recipe, place } => (recipe, place),
         };
-        let sane = recipe.guidance.is_finite() && recipe.sampling.temperature.is_finite() && recipe.sampling.top_p.is_finite();
-        if !sane || recipe.steps > MOST_STEPS {
+        let numbers = [recipe.guidance, recipe.sampling.temperature, recipe.sampling.top_p];
+        let sane = numbers.into_iter().chain(recipe.earlier.iter().map(|stretch| stretch.guidance)).all(f32::is_finite);
+        if !sane || recipe.steps > MOST_STEPS || recipe.earlier.len() > MOST_STEPS {
             return Some("a number is absurd".to_owned());
         }
         let place = place.as_ref()?;
@@ -328,20 +367,35 @@ mod tests {
     }
 
     #[test]
+    fn older_programs_get_what_they_understand() {
+        let recipe = |recipe: Recipe| Chain::new(Begins::Words, vec![Link::Model { recipe: Box::new(recipe), place: None }]);
+        let plain = Recipe::new(ModelId::Nano, "a fox");
+        assert!(recipe(plain.clone()).to_json().starts_with(r#"{"pentimento":1,"#));
+        for new in [plain.from_step(3, 5.0), Recipe { until: Some(4), ..plain }] {
+            let (text, chain) = (recipe(new.clone()).to_json(), recipe(new));
+            assert!(text.starts_with(r#"{"pentimento":2,"#), "{text}");
+            assert_eq!(Chain::from_json(&text), Ok(chain));
+        }
+    }
+
+    #[test]
     fn what_strangers_write_gets_a_sentence() {
         let chain = Chain::new(Begins::Picture, vec![Link::Tool(Tool::Straighten { degrees: 3.0 })]);
         let text = chain.to_json();
         assert_eq!(Chain::from_json(&text), Ok(chain));
         for (from, to, why) in [
             ("{", "x{", "not a recipe"),
-            ("\"pentimento\":1", "\"pentimento\":2", "newer"),
+            ("\"pentimento\":1", "\"pentimento\":3", "newer"),
             ("3.0", "99.0", "45 degrees"),
             ("picture", "words", "begins with words"),
             ("straighten", "explode", "not a recipe"),
+            ("straighten", &"explode".repeat(10_000), "not a recipe"),
+            ("[{", &format!("[{}{{", r#"{"edit":"tool","tool":"mirror"},"#.repeat(MOST_LINKS)), "more than 1000 edits"),
         ] {
             let error = Chain::from_json(&text.replacen(from, to, 1)).unwrap_err().to_string();
-            assert!(error.contains(why), "{error}");
+            assert!(error.contains(why) && error.len() < 600, "{error}");
         }
+        assert!(Chain::from_json(&" ".repeat(MOST_RECIPE_BYTES + 1)).unwrap_err().to_string().contains("longer than"));
         let place = LinkPlace {
             of: [60_000, 60_000],
             seen: (0, 0, 4, 4),

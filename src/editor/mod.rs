@@ -16,6 +16,7 @@ mod keeping;
 mod models;
 mod pixels;
 mod placing;
+mod replay;
 mod run;
 mod running;
 mod selection;
@@ -34,6 +35,7 @@ pub use history::{History, HistoryView};
 pub use keeping::ProjectFacts;
 pub use models::{Get, ModelsPage, Removing, Shelf, gigabytes, sentence};
 pub use placing::{Adjust, Adjustment, Context, MOST_FEATHER, Preserve};
+pub use replay::{MOST_PHOTOS, Photo, Replay, ReplayPage, Sample, State as PhotoState, edit_name};
 pub use run::{Past, Run, Waiting};
 use running::usual_steps;
 use selection::Slider;
@@ -45,8 +47,8 @@ pub use upscale::Upscale;
 pub use view::View;
 // What the surface draws of a job, of a picture and of models on the disk.
 pub use crate::jobs::{
-    CATALOGUE, CatalogueEntry, DeviceChoice, DeviceFacts, FolderModel, Forecast, Glance, Installed, JobId, Models, Offer, PREVIEW_BLOCK,
-    Precision, Preview, Shape, Source, Stage, Thumbnail, Unfinished, UpscaleProgress,
+    CATALOGUE, CatalogueEntry, DeviceChoice, DeviceFacts, Doing, FolderModel, Forecast, Glance, Installed, JobId, Models, Offer,
+    PREVIEW_BLOCK, Precision, Preview, ReplayProgress, Shape, Source, Stage, Thumbnail, Unfinished, UpscaleProgress,
 };
 
 use crate::document::{Document, Revision, RevisionId};
@@ -120,6 +122,12 @@ pub enum Question {
     SaveProject,
     OpenMask,
     SaveMask,
+    Recipe,
+    SaveRecipe,
+    /// Files, or a folder of them.
+    Photos,
+    /// A folder.
+    Results,
 }
 
 /// A question and what is typed so far.
@@ -187,6 +195,8 @@ pub struct Editor {
     pub shelf: ModelsPage,
     /// The page of exporting.
     pub exporting: ExportPage,
+    /// The page of recipes on photos.
+    pub replaying: ReplayPage,
     /// A plain tool that is tried.
     pub trial: Option<Trial>,
     /// The shape of a crop.
@@ -268,6 +278,7 @@ impl Editor {
             history: HistoryView::default(),
             shelf: ModelsPage::default(),
             exporting: ExportPage::default(),
+            replaying: ReplayPage::default(),
             trial: None,
             ratio: Ratio::default(),
             outlook: forecast::Outlook::default(),
@@ -333,7 +344,9 @@ impl Editor {
     fn act(&mut self, action: Action, commands: &mut Vec<Command>) {
         match action {
             Action::Open => commands.push(Command::AskOpen),
+            Action::OpenFiles(paths) if self.replaying.open => self.drop_on_sheet(paths, commands),
             Action::OpenFiles(paths) => self.open(paths, commands),
+            Action::Replay(what) => self.replay_action(what, commands),
             Action::Paste => commands.push(Command::Paste),
             Action::Copy => {
                 if let Some(picture) = self.document.current().and_then(|r| r.picture.here().cloned()) {

@@ -74,6 +74,10 @@ pub fn ask(ui: &Ui, ask: &Ask, actions: &mut Vec<Action>) {
         Question::SaveProject => ("Save the project", "/home/me/holiday.pentimento", "Save"),
         Question::OpenMask => ("Open a selection", "/home/me/selection.png", "Open"),
         Question::SaveMask => ("Save the selection", "/home/me/selection.png", "Save"),
+        Question::Recipe => ("Choose a recipe, or a picture that has one", "/home/me/evening.json", "Use"),
+        Question::SaveRecipe => ("Save the recipe", "/home/me/evening.json", "Save"),
+        Question::Photos => ("Choose a photo, or a folder of them", "/home/me/photos", "Add"),
+        Question::Results => ("A folder for the results", "/home/me/results", "Save"),
         Question::ModelFolder => ("Choose a model's folder", "/home/me/models/BLIP3o-NEXT", "Use"),
     };
     let shown = Modal::new(Id::unique("ask")).show(ui.ctx(), |ui| {

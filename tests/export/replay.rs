@@ -1,7 +1,10 @@
 //! Recipes, done again.
 
 use crate::{done, program};
+use pentimento::document::{Begins, Chain, Link};
 use pentimento::imaging::{self, Format, Picture, Tags};
+use pentimento::pipeline::{Engine, Made, Observer, Outcome, Progress, Request, Settings, Stage};
+use pentimento::recipe::{ModelId, Recipe, Stretch};
 use std::fs;
 use std::path::Path;
 
@@ -65,6 +68,57 @@ fn a_picture_is_made_again_to_the_last_byte() {
         .pixels
             > 300
     );
+}
+
+/// Has enough after so many steps.
+struct Impatient(usize, bool);
+
+impl Observer for Impatient {
+    fn progress(&mut self, progress: &Progress) {
+        // Asked behind each step, of which that many less one are told by then.
+        self.1 = progress.stage == Stage::Denoise && progress.done + 1 >= self.0;
+    }
+
+    fn is_enough(&self) -> bool {
+        self.1
+    }
+}
+
+fn run(engine: &mut Engine, request: &Request, observer: &mut dyn Observer) -> Made {
+    let Outcome::Done { made, .. } = engine.run(request, observer).unwrap() else { panic!("it was cancelled") };
+    made.into_iter().next().unwrap()
+}
+
+#[test]
+fn a_painting_from_a_step_and_one_that_was_ended_are_made_again_to_the_last_byte() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = Engine::open(&ModelId::Nano, &Settings::default()).unwrap();
+    let recipe = Recipe { steps: 6, seed: 11, ..Recipe::new(ModelId::Nano, "a fox") };
+    let first = run(&mut engine, &Request::new(recipe), &mut ());
+    // Another guidance from the third step on, and again from the fifth: as the window asks for it.
+    let mut branch = first.clone();
+    for (steps, guidance) in [(3, 6.0), (5, 1.0)] {
+        let mut request = Request::new(branch.recipe.from_step(steps, guidance));
+        (request.tokens, request.path) = (Some(branch.tokens.clone()), branch.path[..steps].to_vec());
+        branch = run(&mut engine, &request, &mut ());
+    }
+    assert_eq!(branch.recipe.earlier, [Stretch { until: 3, guidance: 2.0 }, Stretch { until: 5, guidance: 6.0 }]);
+    let ended =
+        run(&mut engine, &Request::new(Recipe { steps: 6, seed: 11, ..Recipe::new(ModelId::Nano, "a fox") }), &mut Impatient(4, false));
+    assert_eq!((ended.recipe.until, ended.path.len()), (Some(4), 4));
+    assert!(first.picture != branch.picture && first.picture != ended.picture);
+    for (name, made) in [("branch", &branch), ("ended", &ended)] {
+        let link = Link::Model { recipe: Box::new(made.recipe.clone()), place: None };
+        let text = Chain::new(Begins::Words, vec![link]).to_json();
+        fs::write(home.path().join(format!("{name}.json")), text).unwrap();
+        done(home.path(), &["replay", &format!("{name}.json"), "--out", "again", "--format", "png"]);
+        assert!(imaging::open(&home.path().join(format!("again/{name}.png"))).unwrap().to_rgb8() == made.picture.to_rgb8(), "{name}");
+    }
+    // What no run can have done.
+    let absurd = Chain::new(Begins::Words, vec![Link::Model { recipe: Box::new(Recipe { until: Some(9), ..ended.recipe }), place: None }]);
+    fs::write(home.path().join("absurd.json"), absurd.to_json()).unwrap();
+    let output = program(home.path(), &["replay", "absurd.json", "--out", "again"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot be ended after 9"), "{output:?}");
 }
 
 #[test]
