@@ -156,6 +156,7 @@ pub(super) enum Work {
 pub(super) fn run(works: &Receiver<Work>, mut backend: Box<dyn Backend>, settings: &FindSettings, up: &Up) {
     lower_priority();
     let mut room = Room::default();
+    replaying::sweep_cache();
     for work in works {
         let (job, cancel) = match work {
             Work::Job(job, cancel) => (job, cancel),

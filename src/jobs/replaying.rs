@@ -56,6 +56,11 @@ impl Room {
     }
 }
 
+/// [`sweep`] where results wait by themselves.
+pub(super) fn sweep_cache() {
+    places::cache().iter().for_each(|place| sweep(place));
+}
+
 /// Removes what windows that are no more have left.
 fn sweep(place: &Path) {
     let Ok(entries) = fs::read_dir(place) else { return };

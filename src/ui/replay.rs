@@ -18,6 +18,8 @@ const LINES: f32 = 36.0;
 /// The rest of the page besides the sheet, and the least height of that.
 const AROUND: f32 = 340.0;
 const LEAST_SHEET: f32 = 160.0;
+/// Lines of a sentence in a photo's place.
+const MOST_ROWS: usize = 6;
 /// Edits that are named.
 const MOST_NAMES: usize = 6;
 
@@ -108,11 +110,16 @@ impl Sheet {
             let share = page.work.as_ref().and_then(|w| w.progress.as_ref()).map_or(0.0, share);
             let line = Rect::from_min_size(pos2(place.left(), place.center().y - 2.0), vec2(place.width() * share, 4.0));
             ui.painter().rect_filled(line, 2.0, colours.accent);
+        } else if let PhotoState::Failed(why) = &photo.state {
+            let mut job = egui::text::LayoutJob::simple(why.clone(), font(), colours.weak, place.width());
+            job.wrap.max_rows = MOST_ROWS;
+            let galley = ui.painter().layout_job(job);
+            let corner = Align2::CENTER_CENTER.anchor_size(place.center(), galley.size()).min;
+            ui.painter().galley(corner, galley, colours.weak);
         }
         for (text, below, colour) in [(&name, LINES - 10.0, colours.text), (&state, 12.0, mark)] {
             let at = pos2(rect.center().x, rect.bottom() - below);
-            let font = egui::FontId::proportional(theme::SMALL);
-            let mut job = egui::text::LayoutJob::simple_singleline(text.clone(), font, colour);
+            let mut job = egui::text::LayoutJob::simple_singleline(text.clone(), font(), colour);
             job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 12.0);
             let galley = ui.painter().layout_job(job);
             let corner = Align2::CENTER_CENTER.anchor_size(at, galley.size()).min;
@@ -133,6 +140,10 @@ impl Sheet {
         });
         (texture.id(), vec2(size[0] as f32, size[1] as f32))
     }
+}
+
+fn font() -> egui::FontId {
+    egui::FontId::proportional(theme::SMALL)
 }
 
 /// What is done.
@@ -313,7 +324,7 @@ fn looked_at(ui: &mut Ui, page: &ReplayPage, acts: &mut Vec<Replay>) {
         let open = sample.is_some_and(|s| s.saved.is_none() && s.is_here && !s.is_saving);
         for (key, yes, letter) in [("replay-accept", true, "A"), ("replay-reject", false, "X")] {
             let is_so = sample.is_some_and(|s| s.accepted == Some(yes));
-            let words = Button::selectable(is_so, say(key)).right_text(RichText::new(letter).small().color(colours.weak));
+            let words = Button::new(say(key)).selected(is_so).right_text(RichText::new(letter).small().color(colours.weak));
             let response = ui.add_enabled(open, words);
             response.widget_info(|| WidgetInfo::selected(Role::Button, open, is_so, say(key)));
             if response.clicked() {

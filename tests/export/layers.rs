@@ -92,7 +92,8 @@ fn krita_shows_the_layers_and_their_picture() {
     // What Krita has understood, in its own format.
     let mut own = zip::ZipArchive::new(std::fs::File::open(home.path().join("a.kra")).unwrap()).unwrap();
     let mut text = String::new();
-    own.by_name("maindoc.xml").unwrap().read_to_string(&mut text).unwrap();
+    let at = own.index_for_name("maindoc.xml").unwrap();
+    flate2::read::DeflateDecoder::new(own.by_index_raw(at).unwrap()).read_to_string(&mut text).unwrap();
     let value = |tag: &str, name: &str| {
         let from = tag.find(&format!(" {name}=\"")).unwrap_or_else(|| panic!("no {name} in {tag}")) + name.len() + 3;
         let text = &tag[from..from + tag[from..].find('"').unwrap()];

@@ -168,8 +168,7 @@ fn what_cannot_be_done_gets_a_sentence() {
     let big = r#"{"pentimento":1,"begins":"picture","edits":[{"edit":"tool","tool":"resize","width":60000,"height":60000,"of":[2,2]}]}"#;
     fs::write(home.path().join("big.json"), big).unwrap();
     let model = r#"{"pentimento":1,"begins":"picture","edits":[{"edit":"model","recipe":RECIPE}]}"#;
-    let recipe =
-        serde_json::to_string(&pentimento::recipe::Recipe::new(pentimento::recipe::ModelId::Folder("big-one".into()), "x")).unwrap();
+    let recipe = serde_json::to_string(&Recipe::new(ModelId::Folder("big-one".into()), "x")).unwrap();
     fs::write(home.path().join("model.json"), model.replace("RECIPE", &recipe)).unwrap();
     for (recipe, photos, words) in [
         ("photo.png", vec!["photo.png"], "holds no recipe"),

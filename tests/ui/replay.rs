@@ -3,7 +3,8 @@
 use crate::{Window, harness, welcome};
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers, Theme};
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use pentimento::document::{Begins, Chain, Link};
 use pentimento::editor::{Action, Message, PhotoState, Replay};
 use pentimento::imaging::{Picture, Tool, fitted};
@@ -125,4 +126,53 @@ fn a_sheet_is_filled_looked_through_by_keys_and_saved() {
     h.run_steps(3);
     assert!(h.state().editor.replaying.open);
     assert!(matches!(h.state().editor.replaying.photos[4].state, PhotoState::Runs(_)));
+}
+
+/// Goes from one to the next until something of that name has the keys.
+fn tab_to(h: &mut Harness<'_, Window>, name: &str) {
+    for _ in 0..40 {
+        h.key_press(Key::Tab);
+        h.run_steps(2);
+        if h.query_all_by_label(name).any(|node| node.accesskit_node().is_focused()) {
+            return;
+        }
+    }
+    panic!("{name} cannot be reached by the keyboard");
+}
+
+#[test]
+fn all_of_it_is_done_by_the_keyboard_alone() {
+    let mut window = Window::new();
+    window.opens("welcome.png", welcome());
+    window.hear(Event::RecipeRead { name: "night.json".into(), result: Ok(Box::new(chain())) });
+    let mut h = harness(window, Theme::Light);
+    h.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::R);
+    h.run_steps(4);
+    tab_to(&mut h, "Add photos…");
+    h.key_press(Key::Space);
+    h.run_steps(2);
+    assert!(h.state().commands.iter().any(|c| matches!(c, Command::AskPhotos)));
+    h.state_mut().hear(Event::PhotosFound(vec!["/photos/a.jpg".into(), "/photos/b.jpg".into()]));
+    h.run_steps(2);
+    tab_to(&mut h, "Begin");
+    h.key_press(Key::Space);
+    h.run_steps(2);
+    ends(h.state_mut(), Tool::Flip);
+    ends(h.state_mut(), Tool::Mirror);
+    h.run_steps(2);
+    h.get_by_label_contains("Replay: 2 of 2 done");
+    tab_to(&mut h, "b.jpg: to be looked at");
+    h.key_press(Key::Space);
+    h.run_steps(2);
+    h.key_press(Key::A);
+    h.run_steps(2);
+    tab_to(&mut h, "Save one accepted…");
+    h.key_press(Key::Enter);
+    h.run_steps(2);
+    assert!(h.state().commands.iter().any(|c| matches!(c, Command::AskResults)));
+    tab_to(&mut h, "Discard results");
+    h.key_press(Key::Space);
+    h.run_steps(2);
+    assert!(h.state().commands.iter().any(|c| matches!(c, Command::DropReplayed(gone) if gone.len() == 2)));
+    assert!(h.state().editor.replaying.may_begin());
 }
