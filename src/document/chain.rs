@@ -1,7 +1,7 @@
 //! The way to a picture as one can write it down: every edit behind each other, to be done again, also on another picture.
 //! What is read here may have been written by a stranger.
 
-use super::{Document, Origin, Placing, RevisionId};
+use super::{Document, Origin, Placing, Revision, RevisionId};
 use crate::imaging::{Blend, ContextBox, MAX_SIDE, Mask, SourceType, Tool};
 use crate::recipe::{ModelId, Recipe, Upscaling};
 use base64::Engine as _;
@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Formatter;
 use std::path::PathBuf;
 
-/// The newest version of the format. The first one knows no painting that was gone on from a step or ended early; what has
-/// none of that is written as such, so that older programs do it too.
+/// The newest version of the format. The first one knows no painting that was gone on from a step or ended early, and no
+/// placing that was changed afterwards; what has none of that is written as such, so that older programs do it too.
 const VERSION: u32 = 2;
 /// The longest text that is read, in bytes.
 pub const MOST_RECIPE_BYTES: usize = 64 << 20;
@@ -85,6 +85,9 @@ pub struct LinkPlace {
     /// Left, top, width and height of what the model saw.
     pub seen: (i64, i64, u32, u32),
     pub placing: LinkPlacing,
+    /// What was to be taken over when the model painted, where that was changed afterwards: the model paints by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub painted: Option<LinkPlacing>,
 }
 
 /// What was taken over.
@@ -128,7 +131,10 @@ impl Document {
                 Origin::Changed { tool } => edits.push(Link::Tool(*tool)),
                 Origin::Upscaled { upscaling, .. } => edits.push(Link::Upscale(*upscaling)),
                 Origin::Made { recipe, .. } => {
-                    edits.push(Link::model(recipe, revision.local.as_deref().map(|l| (revision.picture.size(), l.seen, &l.placing))));
+                    let size = revision.picture.size();
+                    let painted = self.painted(revision);
+                    let place = revision.local.as_deref().map(|l| LinkPlace::new(size, l.seen, &l.placing, painted));
+                    edits.push(Link::Model { recipe: Box::new(without_folder(recipe)), place });
                     if revision.parent.is_none() {
                         begins = Begins::Words;
                         break;
@@ -138,6 +144,21 @@ impl Document {
         }
         edits.reverse();
         Some(Chain { begins, edits })
+    }
+}
+
+impl Document {
+    /// What was to be taken over of a revision's result when it was painted, where that was another placing: the one of the
+    /// first revision that has the same result.
+    fn painted(&self, revision: &Revision) -> Option<&Placing> {
+        let local = revision.local.as_ref()?;
+        let same = |first: &&Revision| {
+            let result = first.local.as_ref().is_some_and(|l| (l.seen, &l.result) == (local.seen, &local.result));
+            result
+                && matches!((&first.origin, &revision.origin), (Origin::Made { recipe: a, .. }, Origin::Made { recipe: b, .. }) if a == b)
+        };
+        let first = self.children(revision.parent).find(same)?.local.as_ref()?;
+        (first.placing != local.placing).then_some(&first.placing)
     }
 }
 
@@ -164,7 +185,11 @@ impl Chain {
             begins: Begins,
             edits: &'a [Link],
         }
-        let is_new = self.recipes().any(|recipe| !recipe.earlier.is_empty() || recipe.until.is_some());
+        let is_new = self.edits.iter().any(|link| {
+            matches!(link, Link::Model { recipe, place } if !recipe.earlier.is_empty()
+                || recipe.until.is_some()
+                || place.as_ref().is_some_and(|place| place.painted.is_some()))
+        });
         let pentimento = if is_new { VERSION } else { 1 };
         // Numbers that are none do not get into a document.
         serde_json::to_string(&Written { pentimento, begins: self.begins, edits: &self.edits }).unwrap_or_default()
@@ -222,8 +247,11 @@ impl Chain {
     #[must_use]
     pub fn without_selections(mut self) -> Self {
         for link in &mut self.edits {
-            if let Link::Model { place: Some(LinkPlace { placing: LinkPlacing::Selection { mask, .. }, .. }), .. } = link {
-                *mask = None;
+            let Link::Model { place: Some(place), .. } = link else { continue };
+            for placing in [Some(&mut place.placing), place.painted.as_mut()].into_iter().flatten() {
+                if let LinkPlacing::Selection { mask, .. } = placing {
+                    *mask = None;
+                }
             }
         }
         self
@@ -233,7 +261,7 @@ impl Chain {
 impl Link {
     /// An edit by a model, with the size of the picture, what the model saw of it, and what was taken over.
     pub fn model(recipe: &Recipe, place: Option<([u32; 2], ContextBox, &Placing)>) -> Self {
-        let place = place.map(|(of, seen, placing)| LinkPlace::new(of, seen, placing));
+        let place = place.map(|(of, seen, placing)| LinkPlace::new(of, seen, placing, None));
         Self::Model { recipe: Box::new(without_folder(recipe)), place }
     }
 
@@ -252,12 +280,7 @@ impl Link {
         let side = |v: u32| (1..=4 * MAX_SIDE).contains(&v);
         let (left, top, width, height) = place.seen;
         let corner = [left, top].iter().all(|at| at.unsigned_abs() <= u64::from(4 * MAX_SIDE));
-        let share = |v: f32| (0.0..=1.0).contains(&v);
-        let placing = match &place.placing {
-            LinkPlacing::Whole => true,
-            LinkPlacing::Change { reach } => share(*reach),
-            LinkPlacing::Selection { feather, matching, .. } => *feather <= MAX_SIDE && share(*matching),
-        };
+        let placing = [Some(&place.placing), place.painted.as_ref()].into_iter().flatten().all(LinkPlacing::is_sane);
         let is_sane = place.of.iter().all(|v| (1..=MAX_SIDE).contains(v)) && side(width) && side(height) && corner && placing;
         (!is_sane).then(|| "a part of a picture cannot be one".to_owned())
     }
@@ -265,18 +288,9 @@ impl Link {
 
 impl LinkPlace {
     /// On a picture of the size `of`.
-    fn new(of: [u32; 2], seen: ContextBox, placing: &Placing) -> Self {
+    fn new(of: [u32; 2], seen: ContextBox, placing: &Placing, painted: Option<&Placing>) -> Self {
         let ContextBox { left, top, width, height } = seen;
-        let placing = match placing {
-            Placing::Whole => LinkPlacing::Whole,
-            Placing::Change { reach } => LinkPlacing::Change { reach: *reach },
-            Placing::Selection { mask, blend } => LinkPlacing::Selection {
-                mask: mask.pack().ok().map(|bytes| STANDARD.encode(bytes)),
-                feather: blend.feather,
-                matching: blend.matching,
-            },
-        };
-        Self { of, seen: (left, top, width, height), placing }
+        Self { of, seen: (left, top, width, height), placing: LinkPlacing::of(placing), painted: painted.map(LinkPlacing::of) }
     }
 
     /// What the model saw, and what is taken over, for a picture of `size`: as it was for one of the same size; the same share
@@ -284,7 +298,25 @@ impl LinkPlace {
     ///
     /// # Errors      the selection is missing or cannot be read
     pub fn on(&self, size: [u32; 2], model: [u32; 2]) -> Result<(ContextBox, Placing), ChainError> {
-        let placing = match &self.placing {
+        let placing = self.placing_on(&self.placing, size)?;
+        let (left, top, width, height) = self.seen;
+        let seen = ContextBox { left, top, width, height };
+        if size == self.of && !seen.visible(size).is_empty() {
+            return Ok((seen, placing));
+        }
+        let bounds = if let Placing::Selection { mask, .. } = &placing { mask.bounds() } else { None };
+        Ok((ContextBox::around(size, bounds, model), placing))
+    }
+
+    /// By what the model paints, where that is not what is taken over.
+    ///
+    /// # Errors      as there
+    pub fn painted_on(&self, size: [u32; 2]) -> Result<Option<Placing>, ChainError> {
+        self.painted.as_ref().map(|painted| self.placing_on(painted, size)).transpose()
+    }
+
+    fn placing_on(&self, placing: &LinkPlacing, size: [u32; 2]) -> Result<Placing, ChainError> {
+        Ok(match placing {
             LinkPlacing::Whole => Placing::Whole,
             LinkPlacing::Change { reach } => Placing::Change { reach: *reach },
             LinkPlacing::Selection { mask, feather, matching } => {
@@ -295,14 +327,30 @@ impl LinkPlace {
                 let mask = if size == self.of { mask } else { mask.stretched(size).map_err(|e| ChainError::Senseless(e.to_string()))? };
                 Placing::Selection { mask, blend: Blend { feather, matching: *matching } }
             }
-        };
-        let (left, top, width, height) = self.seen;
-        let seen = ContextBox { left, top, width, height };
-        if size == self.of && !seen.visible(size).is_empty() {
-            return Ok((seen, placing));
+        })
+    }
+}
+
+impl LinkPlacing {
+    fn of(placing: &Placing) -> Self {
+        match placing {
+            Placing::Whole => Self::Whole,
+            Placing::Change { reach } => Self::Change { reach: *reach },
+            Placing::Selection { mask, blend } => Self::Selection {
+                mask: mask.pack().ok().map(|bytes| STANDARD.encode(bytes)),
+                feather: blend.feather,
+                matching: blend.matching,
+            },
         }
-        let bounds = if let Placing::Selection { mask, .. } = &placing { mask.bounds() } else { None };
-        Ok((ContextBox::around(size, bounds, model), placing))
+    }
+
+    fn is_sane(&self) -> bool {
+        let share = |v: f32| (0.0..=1.0).contains(&v);
+        match self {
+            Self::Whole => true,
+            Self::Change { reach } => share(*reach),
+            Self::Selection { feather, matching, .. } => *feather <= MAX_SIDE && share(*matching),
+        }
     }
 }
 
@@ -400,6 +448,7 @@ mod tests {
             of: [60_000, 60_000],
             seen: (0, 0, 4, 4),
             placing: LinkPlacing::Selection { mask: Some("AAAA".to_owned()), feather: 0, matching: 0.0 },
+            painted: None,
         };
         assert!(matches!(place.on([4, 4], [4, 4]), Err(ChainError::Senseless(_))));
     }

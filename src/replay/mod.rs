@@ -116,8 +116,10 @@ fn made(
     witness: &mut dyn Witness,
 ) -> Result<Option<(Picture, How)>> {
     let side = painter.side(&recipe.model)?;
-    let placed = source.zip(place).map(|(source, place)| place.on([source.width(), source.height()], [side; 2])).transpose()?;
-    let task = Task { recipe, source, place: placed.as_ref().map(|(seen, placing)| (*seen, placing)) };
+    let here = source.zip(place).map(|(source, place)| ([source.width(), source.height()], place));
+    let placed = here.map(|(size, place)| place.on(size, [side; 2])).transpose()?;
+    let painted = here.map(|(size, place)| place.painted_on(size)).transpose()?.flatten();
+    let task = Task { recipe, source, place: placed.as_ref().map(|(seen, placing)| (*seen, painted.as_ref().unwrap_or(placing))) };
     let Some(made) = painter.paint(&task, witness)? else { return Ok(None) };
     let (recipe, tokens, path) = (Box::new(made.recipe), made.tokens, made.path);
     Ok(Some(match (source, placed) {

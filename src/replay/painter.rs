@@ -10,7 +10,7 @@ use crate::recipe::{ModelId, Recipe};
 pub struct Task<'a> {
     pub recipe: &'a Recipe,
     pub source: Option<&'a Picture>,
-    /// What the model sees of the source, and what is taken over; `None`: the model's own picture is the result.
+    /// What the model sees of the source, and by what it paints; `None`: the model's own picture is the result.
     pub place: Option<(ContextBox, &'a Placing)>,
 }
 

@@ -1,12 +1,13 @@
 //! Recipes, done again.
 
 use crate::{done, program};
-use pentimento::document::{Begins, Chain, Link};
-use pentimento::imaging::{self, Format, Picture, Tags};
+use pentimento::document::{Begins, Chain, Document, Link, LocalEdit, Origin, Placing};
+use pentimento::imaging::{self, Blend, ContextBox, Format, Mask, Picture, Tags};
 use pentimento::pipeline::{Engine, Made, Observer, Outcome, Progress, Request, Settings, Stage};
 use pentimento::recipe::{ModelId, Recipe, Stretch};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A picture with a place for every colour.
 fn photo(folder: &Path, name: &str, width: u32, height: u32, orientation: u8) {
@@ -119,6 +120,40 @@ fn a_painting_from_a_step_and_one_that_was_ended_are_made_again_to_the_last_byte
     fs::write(home.path().join("absurd.json"), absurd.to_json()).unwrap();
     let output = program(home.path(), &["replay", "absurd.json", "--out", "again"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot be ended after 9"), "{output:?}");
+}
+
+#[test]
+fn an_edit_that_was_taken_over_in_another_way_afterwards_is_made_again() {
+    let home = tempfile::tempdir().unwrap();
+    photo(home.path(), "photo.png", 200, 160, 1);
+    let source = imaging::open(&home.path().join("photo.png")).unwrap();
+    let mut mask = Mask::new(200, 160).unwrap();
+    mask.lasso(&[[60.0, 40.0], [130.0, 50.0], [90.0, 120.0]], imaging::Mode::Add);
+    let seen = ContextBox { left: 20, top: 0, width: 160, height: 160 };
+    let placing = |feather| Placing::Selection { mask: mask.clone(), blend: Blend { feather, matching: 0.3 } };
+    let mut engine = Engine::open(&ModelId::Nano, &Settings::default()).unwrap();
+    let mut request = Request::new(Recipe { steps: 3, ..Recipe::new(ModelId::Nano, "make it night") });
+    engine.edit_part(&mut request, &source, seen, placing(1).reach().as_ref(), false).unwrap();
+    let made = run(&mut engine, &request, &mut ());
+
+    let mut document = Document::default();
+    let root = document.record(None, Origin::Pasted, source.clone());
+    let mut record = |placing: Placing| {
+        let local = LocalEdit { seen, result: made.picture.clone(), reconstruction: None, placing };
+        let picture = local.placed(&source).unwrap().picture;
+        let origin = Origin::Made { recipe: Box::new(made.recipe.clone()), tokens: made.tokens.clone().into(), seconds: 1.0 };
+        document.record_at(Some(root), origin, picture, 0, None, Some(Arc::new(local)))
+    };
+    let ids = [record(placing(1)), record(placing(40)), record(Placing::Whole)];
+    // The selection with its feather is all that the model is free in: by another one it would paint something else.
+    for (id, name) in ids.into_iter().zip(["as-it-was", "feather", "whole"]) {
+        let text = document.chain(id).unwrap().to_json();
+        assert_eq!(text.contains("painted"), name != "as-it-was");
+        fs::write(home.path().join(format!("{name}.json")), text).unwrap();
+        done(home.path(), &["replay", &format!("{name}.json"), "photo.png", "--out", name]);
+        let again = imaging::open(&home.path().join(name).join("photo.png")).unwrap();
+        assert!(again.to_rgb8() == document.revision(id).unwrap().picture.here().unwrap().to_rgb8(), "{name}");
+    }
 }
 
 #[test]
