@@ -103,8 +103,14 @@ fn krita_shows_the_layers_and_their_picture() {
     assert_eq!([value(image, "width"), value(image, "height")], ["30", "20"]);
     let layers: Vec<[String; 4]> =
         text.split("<layer ").skip(1).map(|tag| ["name", "x", "y", "visible"].map(|name| value(&format!(" {tag}"), name))).collect();
-    let want = [["the last one", "0", "0"], ["Crop", "0", "0"], ["Mirror", "-10", "-5"], ["holiday & <sea>.jpg", "-10", "-5"]];
-    assert_eq!(layers, want.map(|[name, x, y]| [name, x, y, "1"].map(str::to_owned)));
+    // What reaches beyond the picture is hidden, so that the layers together are the picture.
+    let want = [
+        ["the last one", "0", "0", "1"],
+        ["Crop", "0", "0", "1"],
+        ["Mirror", "-10", "-5", "0"],
+        ["holiday & <sea>.jpg", "-10", "-5", "0"],
+    ];
+    assert_eq!(layers, want.map(|layer| layer.map(str::to_owned)));
     // And what it paints of them.
     assert!(krita(home.path(), &["--export", "--export-filename", "krita.png", "a.ora"]));
     let open = |name: &str| imaging::open(&home.path().join(name)).unwrap();
