@@ -344,7 +344,7 @@ impl Editor {
     fn act(&mut self, action: Action, commands: &mut Vec<Command>) {
         match action {
             Action::Open => commands.push(Command::AskOpen),
-            Action::OpenFiles(paths) if self.replaying.open => self.drop_on_sheet(paths, commands),
+            Action::OpenFiles(paths) if self.replaying.open => Self::drop_on_sheet(paths, commands),
             Action::OpenFiles(paths) => self.open(paths, commands),
             Action::Replay(what) => self.replay_action(what, commands),
             Action::Paste => commands.push(Command::Paste),

@@ -78,7 +78,7 @@ pub struct Sample {
 }
 
 /// On that page.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replay {
     Open,
     /// Take the way to the picture on the canvas.
@@ -318,7 +318,7 @@ impl Editor {
     }
 
     /// What is dropped on the page: photos, folders of them, or a recipe.
-    pub(super) fn drop_on_sheet(&mut self, paths: Vec<PathBuf>, commands: &mut Vec<Command>) {
+    pub(super) fn drop_on_sheet(paths: Vec<PathBuf>, commands: &mut Vec<Command>) {
         let is_recipe = |path: &PathBuf| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
         let (recipes, photos): (Vec<PathBuf>, Vec<PathBuf>) = paths.into_iter().partition(is_recipe);
         commands.extend(recipes.into_iter().next().map(Command::ReadRecipe));

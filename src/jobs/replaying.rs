@@ -24,7 +24,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-use tempfile::TempDir;
 
 /// What of a photo's result is in its folder: the way to it as a project, and that way as a recipe, with what was done to the
 /// photo before.
@@ -36,9 +35,24 @@ const HELD: &str = "held";
 /// The most bytes that one photo's result may take with all pictures on the way to it.
 const MOST_BYTES: u64 = 8 << 30;
 
-/// Where results wait. Gone with the window; what a crash leaves is removed by the next one.
+/// Where results wait. Gone with the window; what it has no time for, or a crash leaves, is removed by the next one.
 #[derive(Default)]
-pub(super) struct Room(Option<(TempDir, File)>);
+pub(super) struct Room(Option<(PathBuf, File)>);
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|(folder, _)| remove(folder));
+    }
+}
+
+/// Removes a folder of results, its mark last: the program may end meanwhile, and the next window goes by the mark.
+fn remove(folder: &Path) {
+    let inside = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in inside.filter(|entry| entry.file_name() != HELD) {
+        let _ = fs::remove_dir_all(entry.path()).or_else(|_| fs::remove_file(entry.path()));
+    }
+    let _ = fs::remove_dir_all(folder);
+}
 
 impl Room {
     fn folder(&mut self, at: Option<&Path>) -> io::Result<&Path> {
@@ -50,9 +64,9 @@ impl Room {
             let held = File::create_new(folder.path().join(HELD))?;
             // Where a disk knows no locks, nobody removes it but this window.
             let _ = held.try_lock();
-            self.0 = Some((folder, held));
+            self.0 = Some((folder.keep(), held));
         }
-        self.0.as_ref().map(|(folder, _)| folder.path()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.0.as_ref().map(|(folder, _)| folder.as_path()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
@@ -68,7 +82,7 @@ fn sweep(place: &Path) {
         let is_ours = entry.file_name().to_string_lossy().starts_with(FOLDER) && entry.file_type().is_ok_and(|kind| kind.is_dir());
         let is_left = |held: File| held.try_lock().is_ok();
         if is_ours && File::open(entry.path().join(HELD)).is_ok_and(is_left) {
-            let _ = fs::remove_dir_all(entry.path());
+            remove(&entry.path());
         }
     }
 }
@@ -83,7 +97,7 @@ pub(super) fn run(job: &ReplayJob, cancel: &CancelToken, backend: &mut dyn Backe
     });
     let is_kept = matches!(result, Ok(Some(_)));
     if let (false, Some((folder, _))) = (is_kept, &room.0) {
-        let _ = fs::remove_dir_all(folder.path().join(id.0.to_string()));
+        let _ = fs::remove_dir_all(folder.join(id.0.to_string()));
     }
     up.send(Event::Replayed { id, result: result.map(|made| made.map(Box::new)) });
 }

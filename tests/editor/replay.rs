@@ -24,8 +24,8 @@ fn page(count: usize) -> Editor {
     e
 }
 
-fn begun(commands: Vec<Command>) -> Box<ReplayJob> {
-    let mut jobs = commands.into_iter().filter_map(|c| if let Command::Replay(job) = c { Some(job) } else { None });
+fn begun(commands: Vec<Command>) -> ReplayJob {
+    let mut jobs = commands.into_iter().filter_map(|c| if let Command::Replay(job) = c { Some(*job) } else { None });
     let job = jobs.next().expect("a photo is begun");
     assert!(jobs.next().is_none(), "one photo at a time");
     job
@@ -182,7 +182,7 @@ fn the_way_to_a_picture_is_saved_and_taken() {
     assert_eq!((path.to_str(), chain.edits.len()), (Some("/out/night.json"), 1));
     // The page begins with it.
     act(&mut e, Action::Replay(Replay::Open));
-    assert_eq!(e.replaying.recipe.as_ref().map(|(name, own)| (name.as_str(), &**own == &**chain)), Some(("make it night", true)));
+    assert_eq!(e.replaying.recipe.as_ref().map(|(name, own)| (name.as_str(), **own == **chain)), Some(("make it night", true)));
     assert!(e.replaying.other_models(&ModelId::Nano).is_empty());
     let big = ModelId::Folder("/models/big".into());
     assert_eq!(e.replaying.other_models(&big), ["nano"]);

@@ -104,12 +104,8 @@ fn krita_shows_the_layers_and_their_picture() {
     let layers: Vec<[String; 4]> =
         text.split("<layer ").skip(1).map(|tag| ["name", "x", "y", "visible"].map(|name| value(&format!(" {tag}"), name))).collect();
     // What reaches beyond the picture is hidden, so that the layers together are the picture.
-    let want = [
-        ["the last one", "0", "0", "1"],
-        ["Crop", "0", "0", "1"],
-        ["Mirror", "-10", "-5", "0"],
-        ["holiday & <sea>.jpg", "-10", "-5", "0"],
-    ];
+    let want =
+        [["the last one", "0", "0", "1"], ["Crop", "0", "0", "1"], ["Mirror", "-10", "-5", "0"], ["holiday & <sea>.jpg", "-10", "-5", "0"]];
     assert_eq!(layers, want.map(|layer| layer.map(str::to_owned)));
     // And what it paints of them.
     assert!(krita(home.path(), &["--export", "--export-filename", "krita.png", "a.ora"]));

@@ -52,7 +52,7 @@ fn a_picture_is_made_again_to_the_last_byte() {
     assert_eq!(file("again/car-3.png"), file("car-3.png"));
     // And an edit, under a selection, of the same photo.
     photo(home.path(), "photo.png", 90, 60, 1);
-    let mut mask = imaging::Mask::new(90, 60).unwrap();
+    let mut mask = Mask::new(90, 60).unwrap();
     mask.lasso(&[[10.0, 10.0], [60.0, 12.0], [30.0, 50.0]], imaging::Mode::Add);
     fs::write(home.path().join("mask.png"), mask.to_png().unwrap()).unwrap();
     done(home.path(), &["edit", "photo.png", "--mask", "mask.png", "--prompt", "make it night", "--steps", "2", "--out", "night.png"]);

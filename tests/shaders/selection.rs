@@ -498,7 +498,7 @@ fn painting_on_a_large_picture_costs_little() {
         assert!((0..100).any(|_| !draw(shown(&mask)).2), "the uploads never end");
         assert_eq!(draw(shown(&mask)), (0, 0, false), "nothing is new at {scale}");
         // A finer level than is seen would be four times as much; tiles at the edges of pages are in both.
-        let level = (1.0f64 / f64::from(scale)).log2().floor() as i32;
+        let level = (1.0f64 / scale).log2().floor() as i32;
         let most = 1.6 * f64::from(part.width * part.height) / 4f64.powi(level);
         for i in 0..8 {
             let soft: Vec<u8> = (0..part.width * part.height).map(|at| (at / 7 + at / part.width + i) as u8).collect();
