@@ -110,6 +110,14 @@ pub enum NullVae {
     Keep,
 }
 
+/// The first steps of a painting.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// So many steps from the beginning, less those of the stretches before.
+    pub until: usize,
+    pub guidance: f32,
+}
+
 /// Everything that a picture follows from, besides the picture that it may start from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
@@ -122,6 +130,12 @@ pub struct Recipe {
     pub finish_seed: Option<u64>,
     pub steps: usize,
     pub guidance: f32,
+    /// The first steps, where they were painted with another guidance: the painting was gone on from one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Stretch>,
+    /// After how many steps the painting was ended, where it was not after all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<usize>,
     /// `None`: the model's own size. Edits always have that.
     pub size: Option<Size>,
     pub sampling: Sampling,
@@ -139,6 +153,8 @@ impl Recipe {
             finish_seed: None,
             steps: 30,
             guidance: 2.0,
+            earlier: Vec::new(),
+            until: None,
             size: None,
             sampling: Sampling::default(),
             null_ar: NullAr::default(),
@@ -149,6 +165,21 @@ impl Recipe {
     /// The seed of the noise.
     pub fn noise_seed(&self) -> u64 {
         self.finish_seed.unwrap_or(self.seed)
+    }
+
+    /// The guidance of a step, counted from 0.
+    pub fn guidance_at(&self, step: usize) -> f32 {
+        self.earlier.iter().find(|stretch| step < stretch.until).map_or(self.guidance, |stretch| stretch.guidance)
+    }
+
+    /// The recipe of a painting that goes on from the first `steps` steps of this one with another guidance.
+    #[must_use]
+    pub fn from_step(&self, steps: usize, guidance: f32) -> Self {
+        let mut earlier: Vec<Stretch> = self.earlier.iter().filter(|stretch| stretch.until < steps).copied().collect();
+        if let Some(last) = steps.checked_sub(1) {
+            earlier.push(Stretch { until: steps, guidance: self.guidance_at(last) });
+        }
+        Self { guidance, earlier, until: None, ..self.clone() }
     }
 
     /// The recipe of the n-th variation: its seeds are n higher.
@@ -210,5 +241,26 @@ impl Upscaling {
     /// By the network inside the program.
     pub fn new(by: Factor) -> Self {
         Self { network: UpscalerId::AnimeVideo, by }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_has_the_guidance_that_it_was_painted_with() {
+        let first = Recipe { steps: 8, until: Some(7), ..Recipe::new(ModelId::Nano, "a fox") };
+        let second = first.from_step(5, 4.0).from_step(6, 9.0);
+        assert_eq!((0..8).map(|step| second.guidance_at(step)).collect::<Vec<_>>(), [2.0, 2.0, 2.0, 2.0, 2.0, 4.0, 9.0, 9.0]);
+        assert_eq!(second.until, None);
+        // From a step of what was painted before, whose later steps are no more.
+        let third = second.from_step(3, 1.0);
+        assert_eq!((0..8).map(|step| third.guidance_at(step)).collect::<Vec<_>>(), [2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
+        assert_eq!(third.earlier.len(), 1);
+        let text = serde_json::to_string(&second).unwrap();
+        assert_eq!(serde_json::from_str::<Recipe>(&text).unwrap(), second);
+        let plain = serde_json::to_string(&Recipe::new(ModelId::Nano, "a fox")).unwrap();
+        assert!(!plain.contains("earlier") && !plain.contains("until"), "old recipes look as they did");
     }
 }

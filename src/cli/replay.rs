@@ -3,12 +3,13 @@
 use super::write::{self, Writing};
 use super::{CANCELLED, arguments, cancellation};
 use crate::document::{Begins, Chain};
+use crate::export;
 use crate::hub;
 use crate::imaging::{self, Format, Picture};
 use crate::pipeline::{Observer, Settings};
 use crate::places;
 use crate::recipe::ModelId;
-use crate::replay::{FindModel, Replayer, SHEET_SIDE, contact_sheet};
+use crate::replay::{self, FindModel, OwnEngine, SHEET_SIDE, Witness, contact_sheet};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -54,9 +55,11 @@ impl Observer for Watch {
     }
 }
 
+impl Witness for Watch {}
+
 pub fn replay(arguments: &ReplayArguments) -> Result<ExitCode> {
     let mut watch = Watch(cancellation()?);
-    let chain = write::recipe(&arguments.recipe)?;
+    let chain = export::read_recipe(&arguments.recipe).with_context(|| format!("{} cannot be used", arguments.recipe.display()))?;
     let photos: Vec<Option<&Path>> = match (chain.begins, arguments.photos.is_empty()) {
         (Begins::Words, true) => vec![None],
         (Begins::Words, false) => bail!("the recipe makes a picture from words and has no use for photos"),
@@ -71,11 +74,11 @@ pub fn replay(arguments: &ReplayArguments) -> Result<ExitCode> {
         cache: places::cache(),
         ..Settings::default()
     };
-    let mut replayer = Replayer::new(settings, finder(arguments.model.as_deref()));
+    let mut painter = OwnEngine::new(settings, finder(arguments.model.as_deref()));
     let mut names = BTreeSet::from(["contact-sheet.png".to_owned()]);
     let (mut small, mut failed) = (Vec::new(), 0);
     for (i, photo) in photos.iter().enumerate() {
-        let result = one(&mut replayer, &chain, *photo, arguments, &mut names, &mut watch);
+        let result = one(&mut painter, &chain, *photo, arguments, &mut names, &mut watch);
         let shown = photo.unwrap_or(&arguments.recipe).display().to_string();
         match result {
             Ok(Some((picture, path))) => {
@@ -116,7 +119,7 @@ pub fn replay(arguments: &ReplayArguments) -> Result<ExitCode> {
 }
 
 fn one(
-    replayer: &mut Replayer,
+    painter: &mut OwnEngine,
     chain: &Chain,
     photo: Option<&Path>,
     arguments: &ReplayArguments,
@@ -124,7 +127,7 @@ fn one(
     watch: &mut Watch,
 ) -> Result<Option<(Picture, PathBuf)>> {
     let source = photo.map(write::open).transpose()?;
-    let Some(picture) = replayer.run(chain, source.as_ref().map(|(picture, _)| picture), watch)? else { return Ok(None) };
+    let Some(picture) = replay::replay(chain, source.as_ref().map(|(picture, _)| picture), painter, watch)? else { return Ok(None) };
     // What was done to the photo before belongs to its way.
     let mut whole = source.map_or_else(|| Chain::new(chain.begins, Vec::new()), |(_, before)| before);
     whole.edits.extend(chain.edits.iter().cloned());

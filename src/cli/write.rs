@@ -3,7 +3,7 @@
 use crate::document::{Begins, Chain};
 use crate::export::{self, Found, Switches};
 use crate::imaging::{self, Format, Picture, Said};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use std::path::Path;
 
@@ -53,19 +53,4 @@ pub fn open(path: &Path) -> Result<(Picture, Chain)> {
     let (picture, found) = open().with_context(|| format!("{} cannot be opened", path.display()))?;
     let chain = found.and_then(|f| f.chain).unwrap_or_else(|| Chain::new(Begins::Picture, Vec::new()));
     Ok((picture, chain))
-}
-
-/// A recipe, from a file of its own or from a picture that has one.
-pub fn recipe(path: &Path) -> Result<Chain> {
-    let bytes = imaging::read(path)?;
-    if bytes.first().is_some_and(|b| b.is_ascii_whitespace() || *b == b'{') {
-        return Ok(Chain::from_json(&String::from_utf8_lossy(&bytes))?);
-    }
-    match Found::of(&Said::of(&bytes)) {
-        Some(Found { chain: Some(chain), .. }) => Ok(chain),
-        Some(Found { words: Some(_), .. }) => {
-            bail!("{} holds the prompt of another program, not a recipe that can be done again", path.display())
-        }
-        _ => bail!("{} holds no recipe", path.display()),
-    }
 }

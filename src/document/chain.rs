@@ -1,19 +1,25 @@
 //! The way to a picture as one can write it down: every edit behind each other, to be done again, also on another picture.
 //! What is read here may have been written by a stranger.
 
-use super::{Document, Origin, Placing, RevisionId};
+use super::{Document, Origin, Placing, Revision, RevisionId};
 use crate::imaging::{Blend, ContextBox, MAX_SIDE, Mask, SourceType, Tool};
 use crate::recipe::{ModelId, Recipe, Upscaling};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use std::fmt::Formatter;
 use std::path::PathBuf;
 
-/// The version of the format that is written.
-const VERSION: u32 = 1;
-/// The longest text that is read, in bytes, the most edits, and the most steps of a painting.
-const MOST_BYTES: usize = 64 << 20;
+/// The newest version of the format. The first one knows no painting that was gone on from a step or ended early, and no
+/// placing that was changed afterwards; what has none of that is written as such, so that older programs do it too.
+const VERSION: u32 = 2;
+/// The longest text that is read, in bytes.
+pub const MOST_RECIPE_BYTES: usize = 64 << 20;
+/// The most edits, and the most steps of a painting.
 const MOST_LINKS: usize = 1000;
+/// How much of a reason is told, in letters: it may quote the file.
+const MOST_WORDS: usize = 160;
 const MOST_STEPS: usize = 10_000;
 
 /// What a chain begins with.
@@ -27,12 +33,35 @@ pub enum Begins {
 }
 
 /// All edits on the way to a picture.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Chain {
-    /// The version of the format.
-    pentimento: u32,
     pub begins: Begins,
+    #[serde(deserialize_with = "not_too_many")]
     pub edits: Vec<Link>,
+}
+
+/// Edits up to the most that are read: a short text may hold millions of them.
+fn not_too_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Link>, D::Error> {
+    struct Edits;
+    impl<'de> Visitor<'de> for Edits {
+        type Value = Vec<Link>;
+
+        fn expecting(&self, f: &mut Formatter) -> std::fmt::Result {
+            f.write_str("edits")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Self::Value, A::Error> {
+            let mut edits = Vec::new();
+            while let Some(edit) = all.next_element()? {
+                if edits.len() == MOST_LINKS {
+                    return Err(serde::de::Error::custom(format_args!("it has more than {MOST_LINKS} edits")));
+                }
+                edits.push(edit);
+            }
+            Ok(edits)
+        }
+    }
+    deserializer.deserialize_seq(Edits)
 }
 
 /// One edit.
@@ -56,6 +85,9 @@ pub struct LinkPlace {
     /// Left, top, width and height of what the model saw.
     pub seen: (i64, i64, u32, u32),
     pub placing: LinkPlacing,
+    /// What was to be taken over when the model painted, where that was changed afterwards: the model paints by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub painted: Option<LinkPlacing>,
 }
 
 /// What was taken over.
@@ -99,7 +131,10 @@ impl Document {
                 Origin::Changed { tool } => edits.push(Link::Tool(*tool)),
                 Origin::Upscaled { upscaling, .. } => edits.push(Link::Upscale(*upscaling)),
                 Origin::Made { recipe, .. } => {
-                    edits.push(Link::model(recipe, revision.local.as_deref().map(|l| (revision.picture.size(), l.seen, &l.placing))));
+                    let size = revision.picture.size();
+                    let painted = self.painted(revision);
+                    let place = revision.local.as_deref().map(|l| LinkPlace::new(size, l.seen, &l.placing, painted));
+                    edits.push(Link::Model { recipe: Box::new(without_folder(recipe)), place });
                     if revision.parent.is_none() {
                         begins = Begins::Words;
                         break;
@@ -108,7 +143,22 @@ impl Document {
             }
         }
         edits.reverse();
-        Some(Chain { pentimento: VERSION, begins, edits })
+        Some(Chain { begins, edits })
+    }
+}
+
+impl Document {
+    /// What was to be taken over of a revision's result when it was painted, where that was another placing: the one of the
+    /// first revision that has the same result.
+    fn painted(&self, revision: &Revision) -> Option<&Placing> {
+        let local = revision.local.as_ref()?;
+        let same = |first: &&Revision| {
+            let result = first.local.as_ref().is_some_and(|l| (l.seen, &l.result) == (local.seen, &local.result));
+            result
+                && matches!((&first.origin, &revision.origin), (Origin::Made { recipe: a, .. }, Origin::Made { recipe: b, .. }) if a == b)
+        };
+        let first = self.children(revision.parent).find(same)?.local.as_ref()?;
+        (first.placing != local.placing).then_some(&first.placing)
     }
 }
 
@@ -124,13 +174,25 @@ fn without_folder(recipe: &Recipe) -> Recipe {
 impl Chain {
     /// Of edits that were put together by hand.
     pub fn new(begins: Begins, edits: Vec<Link>) -> Self {
-        Self { pentimento: VERSION, begins, edits }
+        Self { begins, edits }
     }
 
     /// As it stands in files.
     pub fn to_json(&self) -> String {
+        #[derive(Serialize)]
+        struct Written<'a> {
+            pentimento: u32,
+            begins: Begins,
+            edits: &'a [Link],
+        }
+        let is_new = self.edits.iter().any(|link| {
+            matches!(link, Link::Model { recipe, place } if !recipe.earlier.is_empty()
+                || recipe.until.is_some()
+                || place.as_ref().is_some_and(|place| place.painted.is_some()))
+        });
+        let pentimento = if is_new { VERSION } else { 1 };
         // Numbers that are none do not get into a document.
-        serde_json::to_string(self).unwrap_or_default()
+        serde_json::to_string(&Written { pentimento, begins: self.begins, edits: &self.edits }).unwrap_or_default()
     }
 
     /// # Errors      another text, a newer version, or settings that make no sense
@@ -139,10 +201,14 @@ impl Chain {
         struct Head {
             pentimento: u32,
         }
-        if text.len() > MOST_BYTES {
-            return Err(ChainError::Foreign(format!("it is longer than {} MiB", MOST_BYTES >> 20)));
+        if text.len() > MOST_RECIPE_BYTES {
+            return Err(ChainError::Foreign(format!("it is longer than {} MiB", MOST_RECIPE_BYTES >> 20)));
         }
-        let foreign = |e: serde_json::Error| ChainError::Foreign(e.to_string());
+        let foreign = |e: serde_json::Error| {
+            let why = e.to_string();
+            let end = why.char_indices().nth(MOST_WORDS).map_or(why.len(), |(at, _)| at);
+            ChainError::Foreign(format!("{}{}", &why[..end], if end < why.len() { "…" } else { "" }))
+        };
         let head: Head = serde_json::from_str(text).map_err(foreign)?;
         if head.pentimento > VERSION {
             return Err(ChainError::Newer(head.pentimento));
@@ -152,9 +218,6 @@ impl Chain {
     }
 
     fn complaint(&self) -> Option<String> {
-        if self.edits.len() > MOST_LINKS {
-            return Some(format!("it has {} edits", self.edits.len()));
-        }
         let makes = |link: Option<&Link>| matches!(link, Some(Link::Model { place: None, .. }));
         if self.begins == Begins::Words && !makes(self.edits.first()) {
             return Some("it begins with words, but no picture is made of them".to_owned());
@@ -184,8 +247,11 @@ impl Chain {
     #[must_use]
     pub fn without_selections(mut self) -> Self {
         for link in &mut self.edits {
-            if let Link::Model { place: Some(LinkPlace { placing: LinkPlacing::Selection { mask, .. }, .. }), .. } = link {
-                *mask = None;
+            let Link::Model { place: Some(place), .. } = link else { continue };
+            for placing in [Some(&mut place.placing), place.painted.as_mut()].into_iter().flatten() {
+                if let LinkPlacing::Selection { mask, .. } = placing {
+                    *mask = None;
+                }
             }
         }
         self
@@ -195,7 +261,7 @@ impl Chain {
 impl Link {
     /// An edit by a model, with the size of the picture, what the model saw of it, and what was taken over.
     pub fn model(recipe: &Recipe, place: Option<([u32; 2], ContextBox, &Placing)>) -> Self {
-        let place = place.map(|(of, seen, placing)| LinkPlace::new(of, seen, placing));
+        let place = place.map(|(of, seen, placing)| LinkPlace::new(of, seen, placing, None));
         Self::Model { recipe: Box::new(without_folder(recipe)), place }
     }
 
@@ -205,20 +271,16 @@ impl Link {
             Self::Upscale(_) => return None,
             Self::Model { recipe, place } => (recipe, place),
         };
-        let sane = recipe.guidance.is_finite() && recipe.sampling.temperature.is_finite() && recipe.sampling.top_p.is_finite();
-        if !sane || recipe.steps > MOST_STEPS {
+        let numbers = [recipe.guidance, recipe.sampling.temperature, recipe.sampling.top_p];
+        let sane = numbers.into_iter().chain(recipe.earlier.iter().map(|stretch| stretch.guidance)).all(f32::is_finite);
+        if !sane || recipe.steps > MOST_STEPS || recipe.earlier.len() > MOST_STEPS {
             return Some("a number is absurd".to_owned());
         }
         let place = place.as_ref()?;
         let side = |v: u32| (1..=4 * MAX_SIDE).contains(&v);
         let (left, top, width, height) = place.seen;
         let corner = [left, top].iter().all(|at| at.unsigned_abs() <= u64::from(4 * MAX_SIDE));
-        let share = |v: f32| (0.0..=1.0).contains(&v);
-        let placing = match &place.placing {
-            LinkPlacing::Whole => true,
-            LinkPlacing::Change { reach } => share(*reach),
-            LinkPlacing::Selection { feather, matching, .. } => *feather <= MAX_SIDE && share(*matching),
-        };
+        let placing = [Some(&place.placing), place.painted.as_ref()].into_iter().flatten().all(LinkPlacing::is_sane);
         let is_sane = place.of.iter().all(|v| (1..=MAX_SIDE).contains(v)) && side(width) && side(height) && corner && placing;
         (!is_sane).then(|| "a part of a picture cannot be one".to_owned())
     }
@@ -226,18 +288,9 @@ impl Link {
 
 impl LinkPlace {
     /// On a picture of the size `of`.
-    fn new(of: [u32; 2], seen: ContextBox, placing: &Placing) -> Self {
+    fn new(of: [u32; 2], seen: ContextBox, placing: &Placing, painted: Option<&Placing>) -> Self {
         let ContextBox { left, top, width, height } = seen;
-        let placing = match placing {
-            Placing::Whole => LinkPlacing::Whole,
-            Placing::Change { reach } => LinkPlacing::Change { reach: *reach },
-            Placing::Selection { mask, blend } => LinkPlacing::Selection {
-                mask: mask.pack().ok().map(|bytes| STANDARD.encode(bytes)),
-                feather: blend.feather,
-                matching: blend.matching,
-            },
-        };
-        Self { of, seen: (left, top, width, height), placing }
+        Self { of, seen: (left, top, width, height), placing: LinkPlacing::of(placing), painted: painted.map(LinkPlacing::of) }
     }
 
     /// What the model saw, and what is taken over, for a picture of `size`: as it was for one of the same size; the same share
@@ -245,7 +298,25 @@ impl LinkPlace {
     ///
     /// # Errors      the selection is missing or cannot be read
     pub fn on(&self, size: [u32; 2], model: [u32; 2]) -> Result<(ContextBox, Placing), ChainError> {
-        let placing = match &self.placing {
+        let placing = self.placing_on(&self.placing, size)?;
+        let (left, top, width, height) = self.seen;
+        let seen = ContextBox { left, top, width, height };
+        if size == self.of && !seen.visible(size).is_empty() {
+            return Ok((seen, placing));
+        }
+        let bounds = if let Placing::Selection { mask, .. } = &placing { mask.bounds() } else { None };
+        Ok((ContextBox::around(size, bounds, model), placing))
+    }
+
+    /// By what the model paints, where that is not what is taken over.
+    ///
+    /// # Errors      as there
+    pub fn painted_on(&self, size: [u32; 2]) -> Result<Option<Placing>, ChainError> {
+        self.painted.as_ref().map(|painted| self.placing_on(painted, size)).transpose()
+    }
+
+    fn placing_on(&self, placing: &LinkPlacing, size: [u32; 2]) -> Result<Placing, ChainError> {
+        Ok(match placing {
             LinkPlacing::Whole => Placing::Whole,
             LinkPlacing::Change { reach } => Placing::Change { reach: *reach },
             LinkPlacing::Selection { mask, feather, matching } => {
@@ -256,14 +327,30 @@ impl LinkPlace {
                 let mask = if size == self.of { mask } else { mask.stretched(size).map_err(|e| ChainError::Senseless(e.to_string()))? };
                 Placing::Selection { mask, blend: Blend { feather, matching: *matching } }
             }
-        };
-        let (left, top, width, height) = self.seen;
-        let seen = ContextBox { left, top, width, height };
-        if size == self.of && !seen.visible(size).is_empty() {
-            return Ok((seen, placing));
+        })
+    }
+}
+
+impl LinkPlacing {
+    fn of(placing: &Placing) -> Self {
+        match placing {
+            Placing::Whole => Self::Whole,
+            Placing::Change { reach } => Self::Change { reach: *reach },
+            Placing::Selection { mask, blend } => Self::Selection {
+                mask: mask.pack().ok().map(|bytes| STANDARD.encode(bytes)),
+                feather: blend.feather,
+                matching: blend.matching,
+            },
         }
-        let bounds = if let Placing::Selection { mask, .. } = &placing { mask.bounds() } else { None };
-        Ok((ContextBox::around(size, bounds, model), placing))
+    }
+
+    fn is_sane(&self) -> bool {
+        let share = |v: f32| (0.0..=1.0).contains(&v);
+        match self {
+            Self::Whole => true,
+            Self::Change { reach } => share(*reach),
+            Self::Selection { feather, matching, .. } => *feather <= MAX_SIDE && share(*matching),
+        }
     }
 }
 
@@ -328,24 +415,40 @@ mod tests {
     }
 
     #[test]
+    fn older_programs_get_what_they_understand() {
+        let recipe = |recipe: Recipe| Chain::new(Begins::Words, vec![Link::Model { recipe: Box::new(recipe), place: None }]);
+        let plain = Recipe::new(ModelId::Nano, "a fox");
+        assert!(recipe(plain.clone()).to_json().starts_with(r#"{"pentimento":1,"#));
+        for new in [plain.from_step(3, 5.0), Recipe { until: Some(4), ..plain }] {
+            let (text, chain) = (recipe(new.clone()).to_json(), recipe(new));
+            assert!(text.starts_with(r#"{"pentimento":2,"#), "{text}");
+            assert_eq!(Chain::from_json(&text), Ok(chain));
+        }
+    }
+
+    #[test]
     fn what_strangers_write_gets_a_sentence() {
         let chain = Chain::new(Begins::Picture, vec![Link::Tool(Tool::Straighten { degrees: 3.0 })]);
         let text = chain.to_json();
         assert_eq!(Chain::from_json(&text), Ok(chain));
         for (from, to, why) in [
             ("{", "x{", "not a recipe"),
-            ("\"pentimento\":1", "\"pentimento\":2", "newer"),
+            ("\"pentimento\":1", "\"pentimento\":3", "newer"),
             ("3.0", "99.0", "45 degrees"),
             ("picture", "words", "begins with words"),
             ("straighten", "explode", "not a recipe"),
+            ("straighten", &"explode".repeat(10_000), "not a recipe"),
+            ("[{", &format!("[{}{{", r#"{"edit":"tool","tool":"mirror"},"#.repeat(MOST_LINKS)), "more than 1000 edits"),
         ] {
             let error = Chain::from_json(&text.replacen(from, to, 1)).unwrap_err().to_string();
-            assert!(error.contains(why), "{error}");
+            assert!(error.contains(why) && error.len() < 600, "{error}");
         }
+        assert!(Chain::from_json(&" ".repeat(MOST_RECIPE_BYTES + 1)).unwrap_err().to_string().contains("longer than"));
         let place = LinkPlace {
             of: [60_000, 60_000],
             seen: (0, 0, 4, 4),
             placing: LinkPlacing::Selection { mask: Some("AAAA".to_owned()), feather: 0, matching: 0.0 },
+            painted: None,
         };
         assert!(matches!(place.on([4, 4], [4, 4]), Err(ChainError::Senseless(_))));
     }

@@ -15,7 +15,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-pub use chain::{Begins, Chain, ChainError, Link, LinkPlace, LinkPlacing};
+pub use chain::{Begins, Chain, ChainError, Link, LinkPlace, LinkPlacing, MOST_RECIPE_BYTES};
 pub use held::Held;
 pub use local::{LocalEdit, Placed, Placing, USUAL_REACH};
 pub use outline::Row;

@@ -1,6 +1,6 @@
 //! What a person can do.
 
-use super::{Adjust, Context, Export, History, How, Mode, Select, Setting, Shelf, Touch};
+use super::{Adjust, Context, Export, History, How, Mode, Replay, Select, Setting, Shelf, Touch};
 use crate::document::RevisionId;
 use crate::jobs::{DeviceChoice, JobId};
 use crate::recipe::{Factor, ModelId};
@@ -29,6 +29,8 @@ pub enum Action {
     Export,
     /// On that page.
     ExportPage(Export),
+    /// On the page of recipes on photos.
+    Replay(Replay),
     /// A plain tool.
     Touch(Touch),
     /// Save the project in a file of its own.

@@ -56,6 +56,7 @@ impl Editor {
                     | Event::ChangeFound { .. }
                     | Event::MaskShaped { .. }
                     | Event::MaskOpened(_)
+                    | Event::ReplayOpened { .. }
             ),
             Message::Action(action) => match action {
                 Action::Viewport(_) | Action::Zoom(..) | Action::Pan(_) | Action::Fit | Action::ActualSize => true,

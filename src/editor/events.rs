@@ -68,6 +68,13 @@ impl Editor {
             Event::ConvertedRemoved { folder, result } => self.made_removed(&folder, result, commands),
             Event::Upscaling { id, progress } => self.upscaling(id, progress),
             Event::Upscaled { id, result } => self.upscaled(id, result, commands),
+            Event::Replaying { id, progress } => self.replay_progressed(id, progress),
+            Event::Replayed { id, result } => self.replayed(id, result, commands),
+            Event::RecipeRead { name, result } => self.recipe_read(name, result),
+            Event::RecipeSaved { path, result } => self.recipe_saved(&path, result),
+            Event::PhotosFound(paths) => self.photos_found(paths),
+            Event::ReplaySaved { id, result } => self.replay_saved(id, result, commands),
+            Event::ReplayOpened { result, .. } => self.replay_opened(result, commands),
             Event::Opened { name, at, result } => self.opened(name, at, result, commands),
             Event::FoundRecipe { name, found } => self.found_recipe(&name, &found),
             Event::Changed { of, tool, result } => self.changed(of, tool, result, commands),
@@ -121,7 +128,12 @@ impl Editor {
             Event::ChosenFolder(Some(path)) => self.set_model(ModelId::Folder(path), commands),
             Event::ChosenOpenMask(Some(path)) => self.import_mask(path, commands),
             Event::ChosenSaveMask(Some(path)) => self.export_mask(path, commands),
+            Event::ChosenRecipe(Some(path)) => commands.push(Command::ReadRecipe(path)),
+            Event::ChosenSaveRecipe(Some(path)) => self.save_recipe(path, commands),
+            Event::ChosenPhotos(paths) if !paths.is_empty() => commands.push(Command::FindPhotos(paths)),
+            Event::ChosenResults(Some(folder)) => self.save_results(&folder, commands),
             Event::ChosenSave(None) | Event::ChosenFolder(None) | Event::ChosenOpenMask(None) | Event::ChosenSaveMask(None) => {}
+            Event::ChosenRecipe(None) | Event::ChosenSaveRecipe(None) | Event::ChosenPhotos(_) | Event::ChosenResults(None) => {}
             Event::NoDialogs(command) => {
                 let (question, answer) = match *command {
                     Command::AskOpen => (Question::Open, String::new()),
@@ -129,6 +141,10 @@ impl Editor {
                     Command::AskFolder => (Question::ModelFolder, String::new()),
                     Command::AskOpenMask => (Question::OpenMask, String::new()),
                     Command::AskSaveMask => (Question::SaveMask, "selection.png".to_owned()),
+                    Command::AskRecipe => (Question::Recipe, String::new()),
+                    Command::AskSaveRecipe { name } => (Question::SaveRecipe, name),
+                    Command::AskPhotos => (Question::Photos, String::new()),
+                    Command::AskResults => (Question::Results, String::new()),
                     _ => return,
                 };
                 self.ask = Some(Ask { question, answer });

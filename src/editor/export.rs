@@ -1,6 +1,7 @@
 //! Pictures on their way into files: what kind of file, at what quality, and what is said beside the pixels.
 
 use super::pixels::STILL_READ;
+use super::running::beyond_settings;
 use super::{Editor, NoticeKind, export_name};
 use crate::document::{Chain, RevisionId};
 use crate::export::{self, Found, Switches};
@@ -194,6 +195,7 @@ impl Editor {
         } else {
             format!(" It was made with the model {}.", recipe.model.name())
         };
-        self.say(NoticeKind::Done, &format!("{name} says how it was made: its words and settings are set again.{model}"));
+        let more = beyond_settings(recipe).map_or_else(String::new, |words| format!(" {words}"));
+        self.say(NoticeKind::Done, &format!("{name} says how it was made: its words and settings are set again.{model}{more}"));
     }
 }

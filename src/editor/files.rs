@@ -57,6 +57,10 @@ impl Editor {
             Question::OpenMask => self.import_mask(path, commands),
             Question::SaveMask => self.export_mask(path, commands),
             Question::SaveProject => self.save_project(path, commands),
+            Question::Recipe => commands.push(Command::ReadRecipe(path)),
+            Question::SaveRecipe => self.save_recipe(path, commands),
+            Question::Photos => commands.push(Command::FindPhotos(vec![path])),
+            Question::Results => self.save_results(&path, commands),
             Question::ModelFolder => self.set_model(ModelId::Folder(path), commands),
         }
     }

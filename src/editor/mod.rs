@@ -17,6 +17,7 @@ mod keeping;
 mod models;
 mod pixels;
 mod placing;
+mod replay;
 mod report;
 mod run;
 mod running;
@@ -37,6 +38,7 @@ pub use history::{History, HistoryView};
 pub use keeping::ProjectFacts;
 pub use models::{Get, ModelsPage, Removing, Shelf, gigabytes, sentence};
 pub use placing::{Adjust, Adjustment, Context, MOST_FEATHER, Preserve};
+pub use replay::{MOST_PHOTOS, Photo, Replay, ReplayPage, Sample, State as PhotoState, edit_name};
 pub use run::{Past, Run, Waiting};
 use running::usual_steps;
 use selection::Slider;
@@ -48,8 +50,8 @@ pub use upscale::Upscale;
 pub use view::View;
 // What the surface draws of a job, of a picture and of models on the disk.
 pub use crate::jobs::{
-    CATALOGUE, CatalogueEntry, DeviceChoice, DeviceFacts, FolderModel, Forecast, Glance, Installed, JobId, Models, Offer, PREVIEW_BLOCK,
-    Precision, Preview, Shape, Source, Stage, Thumbnail, Unfinished, UpscaleProgress,
+    CATALOGUE, CatalogueEntry, DeviceChoice, DeviceFacts, Doing, FolderModel, Forecast, Glance, Installed, JobId, Models, Offer,
+    PREVIEW_BLOCK, Precision, Preview, ReplayProgress, Shape, Source, Stage, Thumbnail, Unfinished, UpscaleProgress,
 };
 
 use crate::document::{Document, Revision, RevisionId};
@@ -123,6 +125,12 @@ pub enum Question {
     SaveProject,
     OpenMask,
     SaveMask,
+    Recipe,
+    SaveRecipe,
+    /// Files, or a folder of them.
+    Photos,
+    /// A folder.
+    Results,
 }
 
 /// A question and what is typed so far.
@@ -196,6 +204,8 @@ pub struct Editor {
     pub shelf: ModelsPage,
     /// The page of exporting.
     pub exporting: ExportPage,
+    /// The page of recipes on photos.
+    pub replaying: ReplayPage,
     /// A plain tool that is tried.
     pub trial: Option<Trial>,
     /// The shape of a crop.
@@ -280,6 +290,7 @@ impl Editor {
             history: HistoryView::default(),
             shelf: ModelsPage::default(),
             exporting: ExportPage::default(),
+            replaying: ReplayPage::default(),
             trial: None,
             ratio: Ratio::default(),
             outlook: forecast::Outlook::default(),
@@ -348,7 +359,9 @@ impl Editor {
         self.note(&action);
         match action {
             Action::Open => commands.push(Command::AskOpen),
+            Action::OpenFiles(paths) if self.replaying.open => Self::drop_on_sheet(paths, commands),
             Action::OpenFiles(paths) => self.open(paths, commands),
+            Action::Replay(what) => self.replay_action(what, commands),
             Action::Paste => commands.push(Command::Paste),
             Action::Copy => {
                 if let Some(picture) = self.document.current().and_then(|r| r.picture.here().cloned()) {

@@ -160,6 +160,9 @@ impl Editor {
         let Some(revision) = self.document.current() else { return };
         let Some(recipe) = revision.recipe().cloned() else { return };
         let (parent, local) = (revision.parent, revision.local.clone());
+        if let Some(words) = beyond_settings(&recipe) {
+            self.say(NoticeKind::Done, words);
+        }
         if recipe.model != self.model.id {
             self.set_model(recipe.model.clone(), commands);
         }
@@ -190,6 +193,17 @@ impl Editor {
                 _ => self.select(Select::Nothing, commands),
             }
         }
+    }
+}
+
+/// What of a recipe the settings cannot say, as a sentence.
+pub(super) fn beyond_settings(recipe: &Recipe) -> Option<&'static str> {
+    if !recipe.earlier.is_empty() {
+        Some("Its first steps were painted with another guidance, which the settings cannot say; replaying its recipe repeats them.")
+    } else if recipe.until.is_some() {
+        Some("Its painting was ended early, which the settings cannot say; replaying its recipe ends it there again.")
+    } else {
+        None
     }
 }
 

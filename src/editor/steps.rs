@@ -61,17 +61,18 @@ impl Editor {
         let Draft { guidance, .. } = self.draft;
         match how {
             Again::Composition => {
+                recipe.until = None;
                 recipe.finish_seed = Some(recipe.noise_seed());
                 recipe.seed = self.roll();
             }
             Again::Finish => {
                 recipe.finish_seed = Some(self.roll());
-                recipe.guidance = guidance;
+                (recipe.guidance, recipe.earlier, recipe.until) = (guidance, Vec::new(), None);
                 job.tokens = Some(tokens);
             }
             Again::FromStep => {
                 let Some((step, _)) = self.scrubbed.take() else { return };
-                recipe.guidance = guidance;
+                recipe = recipe.from_step(step, guidance);
                 job.tokens = Some(tokens);
                 job.path = steps.map_or_else(Vec::new, |path| (0..step).map(|i| latents(&path, i)).collect());
             }

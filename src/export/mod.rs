@@ -8,9 +8,11 @@ mod comfy;
 mod found;
 mod layers;
 mod parameters;
+mod recipe;
 
 pub use found::{Found, Words};
 pub use layers::{Layer, layers_of, open_raster};
+pub use recipe::read_recipe;
 
 use crate::document::{Chain, ChainError};
 use crate::imaging::{self, Format, Notes, Picture};
@@ -23,6 +25,10 @@ pub enum Error {
     Picture(#[from] imaging::Error),
     #[error(transparent)]
     Recipe(#[from] ChainError),
+    #[error("it holds the prompt of another program, not a recipe that can be done again")]
+    OtherProgram,
+    #[error("it holds no recipe")]
+    NoRecipe,
     #[error("the layers cannot be put into one file: {0}")]
     Layers(String),
 }

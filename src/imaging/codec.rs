@@ -268,6 +268,27 @@ pub fn save(picture: &Picture, path: &Path, format: Format) -> Result<()> {
 ///
 /// # Errors      the file cannot be written
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let file = written(path, bytes)?;
+    file.persist(path).map_err(|e| Error::Write { path: path.to_owned(), source: e.error })?;
+    Ok(())
+}
+
+/// [`write_whole`] where nothing is there yet; false, and nothing happens, where something is.
+///
+/// # Errors      the file cannot be written
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<bool> {
+    if fs::symlink_metadata(path).is_ok() {
+        return Ok(false);
+    }
+    match written(path, bytes)?.persist_noclobber(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(Error::Write { path: path.to_owned(), source: e.error }),
+    }
+}
+
+/// A file beside the one that it is to be.
+fn written(path: &Path, bytes: &[u8]) -> Result<tempfile::NamedTempFile> {
     let write = |source| Error::Write { path: path.to_owned(), source };
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".pentimento-").tempfile_in(folder).map_err(write)?;
@@ -280,8 +301,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         let mode = fs::metadata(path).map_or(0o644, |m| m.permissions().mode() & 0o777);
         file.as_file().set_permissions(fs::Permissions::from_mode(mode)).map_err(write)?;
     }
-    file.persist(path).map_err(|e| write(e.error))?;
-    Ok(())
+    Ok(file)
 }
 
 #[cfg(test)]

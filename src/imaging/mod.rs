@@ -22,7 +22,7 @@ mod tools;
 mod webp;
 
 pub use blend::{Blend, blend};
-pub use codec::{ENDINGS, Format, decode, encode, encode_with, open, read, save, write_whole};
+pub use codec::{ENDINGS, Format, decode, encode, encode_with, open, read, save, write_new, write_whole};
 pub use colour::through_srgb;
 pub use compare::{Difference, compare, heat_map, psnr};
 pub use context::{ContextBox, back_to_full, crop_to_model, mask_to_model};

@@ -1,6 +1,7 @@
 //! The lane that runs models.
 
-use super::{CancelToken, Ending, Event, Forecast, Intent, Job, Place, Up, lower_priority, now, storage};
+use super::replaying::{self, Room};
+use super::{CancelToken, Ending, Event, FindSettings, Forecast, Intent, Job, Place, ReplayJob, Up, lower_priority, now, storage};
 use crate::document::{LocalEdit, Placing};
 use crate::imaging::{self, Picture};
 use crate::pipeline::{
@@ -148,11 +149,14 @@ impl Backend for EngineBackend {
 pub(super) enum Work {
     Job(Box<Job>, CancelToken),
     Forecast(Box<Intent>),
+    Replay(Box<ReplayJob>, CancelToken),
 }
 
 /// Runs jobs until the window is gone.
-pub(super) fn run(works: &Receiver<Work>, mut backend: Box<dyn Backend>, up: &Up) {
+pub(super) fn run(works: &Receiver<Work>, mut backend: Box<dyn Backend>, settings: &FindSettings, up: &Up) {
     lower_priority();
+    let mut room = Room::default();
+    replaying::sweep_cache();
     for work in works {
         let (job, cancel) = match work {
             Work::Job(job, cancel) => (job, cancel),
@@ -162,6 +166,10 @@ pub(super) fn run(works: &Receiver<Work>, mut backend: Box<dyn Backend>, up: &Up
                     Err(format!("the plan broke off: {}", words(panic.as_ref())))
                 });
                 up.send(Event::Forecast { intent, result: told.map(Box::new) });
+                continue;
+            }
+            Work::Replay(job, cancel) => {
+                replaying::run(&job, &cancel, backend.as_mut(), &mut room, settings, up);
                 continue;
             }
         };

@@ -23,10 +23,16 @@ pub(super) fn run(commands: &Receiver<Command>, up: &Up) {
         let started = Instant::now();
         let answer = ask(&command, folder.as_deref());
         let silent = match &answer {
-            Some(Event::ChosenOpen(paths)) => paths.is_empty(),
-            Some(Event::ChosenSave(path) | Event::ChosenFolder(path) | Event::ChosenOpenMask(path) | Event::ChosenSaveMask(path)) => {
-                path.is_none()
-            }
+            Some(Event::ChosenOpen(paths) | Event::ChosenPhotos(paths)) => paths.is_empty(),
+            Some(
+                Event::ChosenSave(path)
+                | Event::ChosenFolder(path)
+                | Event::ChosenOpenMask(path)
+                | Event::ChosenSaveMask(path)
+                | Event::ChosenRecipe(path)
+                | Event::ChosenSaveRecipe(path)
+                | Event::ChosenResults(path),
+            ) => path.is_none(),
             _ => true,
         };
         match answer {
@@ -82,6 +88,20 @@ fn ask(command: &Command, folder: Option<&Path>) -> Option<Event> {
             let dialog = dialog().set_title("Save the selection").set_file_name("selection.png");
             Some(Event::ChosenSaveMask(dialog.add_filter("PNG", &["png"]).save_file()))
         }
+        Command::AskRecipe => {
+            let kinds: Vec<&str> = ENDINGS.into_iter().chain(["json"]).collect();
+            let dialog = rfd::FileDialog::new().set_title("Choose a recipe, or a picture that has one");
+            Some(Event::ChosenRecipe(dialog.add_filter("Recipes and pictures", &kinds).pick_file()))
+        }
+        Command::AskSaveRecipe { name } => {
+            let dialog = rfd::FileDialog::new().set_title("Save the recipe").set_file_name(name);
+            Some(Event::ChosenSaveRecipe(dialog.add_filter("Recipe", &["json"]).save_file()))
+        }
+        Command::AskPhotos => {
+            let dialog = rfd::FileDialog::new().set_title("Choose photos").add_filter("Pictures", &ENDINGS);
+            Some(Event::ChosenPhotos(dialog.pick_files().unwrap_or_default()))
+        }
+        Command::AskResults => Some(Event::ChosenResults(rfd::FileDialog::new().set_title("A folder for the results").pick_folder())),
         _ => None,
     }
 }

@@ -208,7 +208,7 @@ fn way_out(error: &project::Error) -> &'static str {
 }
 
 /// A new project without a picture.
-fn make(path: &Path) -> project::Result<Project> {
+pub(super) fn make(path: &Path) -> project::Result<Project> {
     if let Some(folder) = path.parent() {
         // Where this fails, creating the file says why.
         let _ = std::fs::create_dir_all(folder);
@@ -226,11 +226,11 @@ fn name(path: &Path) -> String {
     path.file_stem().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
 }
 
-fn thumbnail_of(picture: &Picture) -> Thumbnail {
+pub(super) fn thumbnail_of(picture: &Picture) -> Thumbnail {
     Thumbnail { width: picture.width(), height: picture.height(), rgba: picture.to_rgba8() }
 }
 
-fn picture_of(thumbnail: &Thumbnail) -> Option<Picture> {
+pub(super) fn picture_of(thumbnail: &Thumbnail) -> Option<Picture> {
     Picture::new(thumbnail.width, thumbnail.height, Pixels::Rgba8(thumbnail.rgba.clone())).ok()
 }
 

@@ -67,6 +67,26 @@ pub enum Command {
         how: Upscaling,
     },
     CancelUpscale(JobId),
+    /// Do a recipe on one photo; [`Command::Cancel`] stops it. Answered by `Replaying`, and once by `Replayed`.
+    Replay(Box<ReplayJob>),
+    /// Read a recipe from a file. Answered by `RecipeRead`.
+    ReadRecipe(PathBuf),
+    /// Write a recipe into a file of its own. Answered by `RecipeSaved`.
+    SaveRecipe {
+        path: PathBuf,
+        chain: Box<Chain>,
+    },
+    /// Find the pictures among files and in folders. Answered by `PhotosFound`.
+    FindPhotos(Vec<PathBuf>),
+    /// Write a result into a folder, beside what is there. Answered by `ReplaySaved`.
+    SaveReplayed(Box<SaveReplayed>),
+    /// Read the way to a result, to go on with it. Answered by `ReplayOpened`.
+    OpenReplayed {
+        id: JobId,
+        folder: PathBuf,
+    },
+    /// Remove results, by the folders that `Replayed` told.
+    DropReplayed(Vec<PathBuf>),
     /// Read what a model is, without loading it. Answered by `Model`.
     LookAt(ModelId),
     /// Read a picture file. Answered by `Opened`.
@@ -168,6 +188,15 @@ pub enum Command {
     /// Ask for a picture to be the selection, and where to write it. Answered by `ChosenOpenMask` and `ChosenSaveMask`.
     AskOpenMask,
     AskSaveMask,
+    /// Ask for a recipe, and where to write one. Answered by `ChosenRecipe` and `ChosenSaveRecipe`.
+    AskRecipe,
+    AskSaveRecipe {
+        name: String,
+    },
+    /// Ask for the photos that a recipe is done on, and for the folder that results go to. Answered by `ChosenPhotos` and
+    /// `ChosenResults`.
+    AskPhotos,
+    AskResults,
     /// Open a project; one that is not there is made when there is something to keep. Answered by `Project` where it is.
     OpenProject(PathBuf),
     /// Write all of it into a new file and go on there. Answered by `ProjectSaved`.
@@ -308,6 +337,33 @@ pub enum Event {
         id: JobId,
         result: Result<Option<Box<Larger>>, String>,
     },
+    /// How far a photo is. May be lost; the newest wins.
+    Replaying {
+        id: JobId,
+        progress: ReplayProgress,
+    },
+    /// `None`: it was cancelled.
+    Replayed {
+        id: JobId,
+        result: Result<Option<Box<Repeated>>, String>,
+    },
+    RecipeRead {
+        name: String,
+        result: Result<Box<Chain>, String>,
+    },
+    RecipeSaved {
+        path: PathBuf,
+        result: Result<(), String>,
+    },
+    PhotosFound(Vec<PathBuf>),
+    ReplaySaved {
+        id: JobId,
+        result: Result<PathBuf, String>,
+    },
+    ReplayOpened {
+        id: JobId,
+        result: Result<Box<Way>, String>,
+    },
     Opened {
         name: String,
         /// In seconds since 1970.
@@ -372,6 +428,10 @@ pub enum Event {
     ChosenFolder(Option<PathBuf>),
     ChosenOpenMask(Option<PathBuf>),
     ChosenSaveMask(Option<PathBuf>),
+    ChosenRecipe(Option<PathBuf>),
+    ChosenSaveRecipe(Option<PathBuf>),
+    ChosenPhotos(Vec<PathBuf>),
+    ChosenResults(Option<PathBuf>),
     /// This system has no file dialogs; the window asks by itself.
     NoDialogs(Box<Command>),
     SettingsNotSaved(String),
@@ -559,6 +619,78 @@ pub struct Larger {
     pub at: i64,
     /// How long it took.
     pub seconds: f64,
+}
+
+/// A recipe and one photo to do it on.
+#[derive(Clone, Debug)]
+pub struct ReplayJob {
+    pub id: JobId,
+    /// `None` where the recipe begins with words.
+    pub photo: Option<PathBuf>,
+    pub chain: Arc<Chain>,
+    /// The model that is used in place of the recipe's own.
+    pub model: Option<ModelId>,
+    /// Folders of models that are no downloads, for what the recipe names.
+    pub folders: Vec<PathBuf>,
+    pub device: DeviceChoice,
+    /// Where results wait; `None`: in the cache.
+    pub room: Option<PathBuf>,
+}
+
+/// How far a photo is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ReplayProgress {
+    /// The edit that is done, from 0, of so many.
+    pub edit: usize,
+    pub edits: usize,
+    pub doing: Doing,
+    /// Since the photo was begun.
+    pub seconds: f64,
+}
+
+/// What is done to a photo.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Doing {
+    Opening,
+    Tool(Tool),
+    Model(Progress),
+    Upscaling(UpscaleProgress),
+    Keeping,
+}
+
+/// A recipe done on one photo. It waits on the disk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Repeated {
+    /// Where it waits.
+    pub folder: PathBuf,
+    /// What it takes there.
+    pub bytes: u64,
+    /// Width and height of the last picture.
+    pub size: [u32; 2],
+    pub thumbnail: Thumbnail,
+    pub seconds: f64,
+}
+
+/// A result that is to be written.
+#[derive(Clone, Debug)]
+pub struct SaveReplayed {
+    pub id: JobId,
+    /// Where it waits.
+    pub folder: PathBuf,
+    /// Its photo, whose name and kind of file it gets.
+    pub photo: Option<PathBuf>,
+    pub to: PathBuf,
+    /// Of JPEG, 1 to 100.
+    pub quality: u8,
+    pub switches: Switches,
+}
+
+/// All pictures on the way to a result, ready for the screen: each begins where the one before it ends.
+#[derive(Clone, Debug)]
+pub struct Way {
+    pub document: Document,
+    /// As many as there are revisions.
+    pub screens: Vec<(Arc<Pyramid>, Thumbnail)>,
 }
 
 /// A picture that a plain tool has made.

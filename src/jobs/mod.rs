@@ -22,14 +22,16 @@ mod measuring;
 mod message;
 mod network;
 mod pixels;
+mod recipes;
+mod replaying;
 mod storage;
 mod upscaling;
 pub mod worker;
 
 pub use compute::{Backend, EngineBackend, Failure};
 pub use message::{
-    Adjusted, Changed, Command, Draw, Ending, Event, FolderModel, Form, GetEnding, Job, JobId, Kept, KeptState, Larger, MeasureRequest,
-    ModelFacts, Models, Place, Shape, Thumbnail, WholeDrawing,
+    Adjusted, Changed, Command, Doing, Draw, Ending, Event, FolderModel, Form, GetEnding, Job, JobId, Kept, KeptState, Larger,
+    MeasureRequest, ModelFacts, Models, Place, Repeated, ReplayJob, ReplayProgress, SaveReplayed, Shape, Thumbnail, Way, WholeDrawing,
 };
 // The words of messages that the hub made up.
 pub use crate::hub::{
@@ -166,7 +168,8 @@ impl Jobs {
         let measured = measuring::Newest::default();
         let lane = |name: &str| thread::Builder::new().name(name.to_owned());
         let lane_up = up.clone();
-        lane("compute").stack_size(8 << 20).spawn(move || compute::run(&compute_out, backend, &lane_up))?;
+        let find = settings.clone();
+        lane("compute").stack_size(8 << 20).spawn(move || compute::run(&compute_out, backend, &find, &lane_up))?;
         let lane_up = up.clone();
         lane("converting").spawn(move || converting::run(&converting_out, &lane_up))?;
         let lane_up = up.clone();
@@ -223,6 +226,11 @@ impl Jobs {
                     token.cancel();
                 }
             }
+            Command::Replay(job) => {
+                let token = CancelToken::default();
+                self.tokens.insert(job.id, token.clone());
+                let _ = self.compute.send(compute::Work::Replay(job, token));
+            }
             Command::FinishEarly(id) => {
                 if let Some(token) = self.tokens.get(&id) {
                     token.finish_early();
@@ -256,7 +264,11 @@ impl Jobs {
             | Command::AskSave { .. }
             | Command::AskFolder
             | Command::AskOpenMask
-            | Command::AskSaveMask => {
+            | Command::AskSaveMask
+            | Command::AskRecipe
+            | Command::AskSaveRecipe { .. }
+            | Command::AskPhotos
+            | Command::AskResults => {
                 let _ = self.dialogs.send(command);
             }
             Command::GetModel { .. } | Command::ResumeGet(_) | Command::PauseGet | Command::CancelGet(_) => {
@@ -294,7 +306,7 @@ impl Jobs {
     pub fn poll(&mut self, most: usize) -> Vec<Event> {
         let mut events: Vec<Event> = self.events.try_iter().take(most).collect();
         for event in &events {
-            if let Event::Finished { id, .. } | Event::Upscaled { id, .. } = event {
+            if let Event::Finished { id, .. } | Event::Upscaled { id, .. } | Event::Replayed { id, .. } = event {
                 self.tokens.remove(id);
             }
         }

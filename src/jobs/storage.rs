@@ -1,7 +1,7 @@
 //! The lane that reads, decodes, cuts, encodes and writes, and that talks to the clipboard.
 
 use super::keeping::Keeper;
-use super::{Command, Event, ModelFacts, Thumbnail, Up, now};
+use super::{Command, Event, ModelFacts, Thumbnail, Up, now, recipes};
 use crate::export::{self, Found};
 use crate::imaging::{self, Filter, Mask, Picture, Pyramid, Said};
 use crate::pipeline::estimate;
@@ -83,6 +83,12 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
             Pasted::Text(text) => up.send(Event::PastedText(text)),
             Pasted::Nothing => {}
         },
+        recipe @ (Command::ReadRecipe(_)
+        | Command::SaveRecipe { .. }
+        | Command::FindPhotos(_)
+        | Command::SaveReplayed(_)
+        | Command::OpenReplayed { .. }
+        | Command::DropReplayed(_)) => recipes::work(recipe, up),
         Command::Fetch(id) => keeper.fetch(id, up),
         Command::OpenProject(path) => keeper.open(&path, up),
         Command::SaveProject { path, document, thumbnails, state } => keeper.save_as(&path, &document, &thumbnails, &state, up),
@@ -106,6 +112,7 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
         | Command::CancelConversion
         | Command::Upscale { .. }
         | Command::CancelUpscale(_)
+        | Command::Replay(_)
         | Command::ListDevices
         | Command::BeginDialogsIn(_)
         | Command::AskOpen
@@ -113,6 +120,10 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
         | Command::AskFolder
         | Command::AskOpenMask
         | Command::AskSaveMask
+        | Command::AskRecipe
+        | Command::AskSaveRecipe { .. }
+        | Command::AskPhotos
+        | Command::AskResults
         | Command::Adjust { .. }
         | Command::Change { .. }
         | Command::MeasureExport(_)
@@ -146,6 +157,11 @@ fn broke_off(command: Command, up: &Up) {
         Command::Export { path, .. } | Command::ExportLayers { path, .. } | Command::SaveMask { path, .. } => {
             up.send(Event::Exported { path, result: Err(why()) });
         }
+        Command::ReadRecipe(path) => up.send(Event::RecipeRead { name: name(&path), result: Err(why()) }),
+        Command::SaveRecipe { path, .. } => up.send(Event::RecipeSaved { path, result: Err(why()) }),
+        Command::FindPhotos(_) => up.send(Event::PhotosFound(Vec::new())),
+        Command::SaveReplayed(wish) => up.send(Event::ReplaySaved { id: wish.id, result: Err(why()) }),
+        Command::OpenReplayed { id, .. } => up.send(Event::ReplayOpened { id, result: Err(why()) }),
         Command::LookAt(model) => up.send(Event::Model { model, facts: Err(why()) }),
         Command::EstimateConversion { model, .. } => up.send(Event::ConversionEstimated { model, result: Err(why()) }),
         Command::Copy(_) => up.send(Event::Copied(Err(why()))),
@@ -162,12 +178,12 @@ fn broke_off(command: Command, up: &Up) {
 }
 
 /// With what to do, where something can be done.
-fn with_hint(error: &imaging::Error) -> String {
+pub(super) fn with_hint(error: &imaging::Error) -> String {
     let hint = if error.is_disk_full() { "; make room or choose another disk" } else { "" };
     format!("{error}{hint}")
 }
 
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
 }
 
@@ -195,7 +211,8 @@ pub(super) fn for_screen(picture: &Picture) -> (Arc<Pyramid>, Thumbnail) {
     (Arc::new(Pyramid::new(picture)), thumbnail(picture))
 }
 
-fn thumbnail(picture: &Picture) -> Thumbnail {
+/// The small copy of a picture.
+pub(super) fn thumbnail(picture: &Picture) -> Thumbnail {
     let (w, h) = (picture.width(), picture.height());
     let scale = f64::from(Thumbnail::SIDE) / f64::from(w.max(h));
     if scale >= 1.0 {

@@ -35,7 +35,7 @@ pub struct Surroundings<'a> {
 ///
 /// `path` becomes the latents after every step, `(1, C, h, w)` f32 each. What is in it, or else what `request.path` brought
 /// along, was painted before: the painting goes on behind it. A run that is short of memory has there what is painted.
-/// Where the observer has enough before the end, the last are what was predicted then.
+/// Where the observer has enough before the end, or the recipe was ended there, the last are what was predicted then.
 /// Outside of what is free, the latents are the surroundings' own at each level of noise, (1 - sigma) x0 + sigma noise.
 /// Keys, values and times are computed once; `plain` computes them at every step.
 ///
@@ -102,7 +102,7 @@ pub fn denoise(
         };
         let v = v.narrow(1, 0, channels)?.narrow(3, 0, width)?.to_dtype(DType::F32)?;
         let (uncond, cond) = (v.narrow(0, 0, 1)?, v.narrow(0, 1, 1)?);
-        let guided = (&uncond + ((&cond - &uncond)? * f64::from(recipe.guidance))?)?;
+        let guided = (&uncond + ((&cond - &uncond)? * f64::from(recipe.guidance_at(step)))?)?;
         let predicted = hold((&x - (&guided * f64::from(schedule.sigmas[step]))?)?, 0.0)?;
         // Rounded to the model's type after each step, as the reference does it; nothing happens in f32.
         x = hold((&x + (&guided * f64::from(schedule.delta(step)))?)?, schedule.sigmas[step + 1])?;
@@ -112,7 +112,7 @@ pub fn denoise(
                 watch.dump(&format!("dit.{step}.{name}"), tensor)?;
             }
         }
-        let enough = watch.is_enough();
+        let enough = watch.is_enough() || recipe.until == Some(step + 1);
         if enough {
             x = predicted.clone();
         }

@@ -14,7 +14,7 @@ use crate::imaging::{ContextBox, Mask, Picture, crop_to_model, mask_to_model};
 use crate::models::dc_ae::Strips;
 use crate::models::layers::Connector;
 use crate::models::{dc_ae, qwen3, sana, ta_tok};
-use crate::recipe::ModelId;
+use crate::recipe::{ModelId, Recipe};
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -337,6 +337,8 @@ impl Engine {
                 begun.reconstruction = Some(decode::decode(decoder, &configs, latents, self.arithmetic(), strips, watch)?);
             }
             let path = begun.path.iter().map(Latents::from_tensor).collect::<candle_core::Result<_>>()?;
+            let until = (begun.path.len() < recipe.steps).then_some(begun.path.len());
+            let recipe = Recipe { until, ..recipe };
             made.push(Made { picture, recipe, tokens, path, reconstruction: begun.reconstruction.clone() });
             (begun.path, begun.is_painted) = (Vec::new(), false);
             self.release(&[Part::Decoder]);
@@ -368,6 +370,12 @@ impl Engine {
         }
         if !recipe.guidance.is_finite() {
             return setting(format!("the guidance {} is no number", recipe.guidance));
+        }
+        if recipe.earlier.iter().any(|stretch| !stretch.guidance.is_finite()) {
+            return setting("the guidance of an earlier step is no number".to_owned());
+        }
+        if recipe.until.is_some_and(|until| until == 0 || until > recipe.steps) {
+            return setting(format!("a painting of {} steps cannot be ended after {}", recipe.steps, recipe.until.unwrap_or(0)));
         }
         let s = recipe.sampling;
         if !(s.greedy || (s.temperature > 0.0 && s.temperature.is_finite())) {
@@ -410,7 +418,7 @@ impl Engine {
                     && l.values.len() == values
                     && l.values.iter().all(|v| v.is_finite())
             };
-            if request.path.len() >= recipe.steps || request.variations != 1 || !request.path.iter().all(fits) {
+            if request.path.len() >= recipe.until.unwrap_or(recipe.steps) || request.variations != 1 || !request.path.iter().all(fits) {
                 return setting("the steps that were made before do not fit this run".to_owned());
             }
         }

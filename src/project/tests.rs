@@ -52,6 +52,29 @@ fn an_old_file_is_brought_to_the_newest_format_on_a_copy() {
 }
 
 #[test]
+fn files_of_every_format_so_far_are_brought_to_the_next_on_a_copy() {
+    let next = [file::MIGRATIONS, &["ALTER TABLE revision ADD COLUMN mood TEXT;"]].concat();
+    let files: [&[u8]; 3] = [
+        include_bytes!("../../tests/project/format-1.pentimento"),
+        include_bytes!("../../tests/project/format-2.pentimento"),
+        include_bytes!("../../tests/project/format-3.pentimento"),
+    ];
+    assert_eq!(files.len(), file::MIGRATIONS.len(), "a new format has a file of its own");
+    for (format, bytes) in (1..).zip(files) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.pentimento");
+        fs::write(&path, bytes).unwrap();
+        let before = Project::open_read_only(&path).unwrap().document(1 << 30).unwrap();
+        let new = Project::open_known(&path, &next).unwrap();
+        assert_eq!(new.document(1 << 30).unwrap(), before, "format {format}");
+        new.connection.query_row("SELECT mood FROM revision", [], |_| Ok(())).unwrap();
+        new.check().unwrap();
+        drop(new);
+        assert!(fs::read(folder.path().join(format!("a.pentimento-format-{format}"))).unwrap() == bytes, "format {format} stays beside it");
+    }
+}
+
+#[test]
 fn what_is_used_twice_is_kept_once_and_swept_when_nobody_needs_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut project =

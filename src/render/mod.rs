@@ -43,6 +43,8 @@ pub struct Residency {
     pub mask_bytes: u64,
     /// How many times the frame wrote a tile of a mask into a page.
     pub mask_tiles_written: u32,
+    /// Bytes that the frame wrote into pages of masks.
+    pub mask_bytes_written: u64,
     /// True where coarser levels stood in for tiles that later frames will upload, or masks were not drawn as they are now.
     /// Such frames are asked for already.
     pub uploads_pending: bool,
@@ -54,6 +56,7 @@ pub fn residency(state: &RenderState) -> Residency {
         tile_bytes: renderer.tiles.bytes(),
         mask_bytes: renderer.pages.bytes(),
         mask_tiles_written: renderer.pages.written(),
+        mask_bytes_written: renderer.pages.uploaded(),
         uploads_pending: renderer.tiles.pending() || renderer.pages.pending(),
     })
 }

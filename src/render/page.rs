@@ -115,6 +115,8 @@ pub(super) struct Desk {
     pub(super) pending: bool,
     /// How many times a tile was written into a page.
     pub(super) written: u32,
+    /// Bytes that were written into pages.
+    pub(super) uploaded: u64,
     /// A page in the making, and which parts of it are new.
     texels: Vec<u8>,
     blocks: Vec<Block>,
@@ -124,7 +126,8 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn begin_frame(&mut self) {
-        (self.tiles, self.bytes, self.pending, self.written) = (MASK_TILES_PER_FRAME, MASK_BYTES_PER_FRAME, false, 0);
+        (self.tiles, self.bytes, self.pending) = (MASK_TILES_PER_FRAME, MASK_BYTES_PER_FRAME, false);
+        (self.written, self.uploaded) = (0, 0);
     }
 
     fn begin_page(&mut self, region: &Region) {
@@ -243,11 +246,13 @@ impl Page {
                         let [left, top, ..] = region.within(at, part);
                         write(gpu, &sampled.texture, part, &bytes[top * MASK_TILE as usize + left..], MASK_TILE);
                         desk.written += 1;
+                        desk.uploaded += area(part);
                     }
                     (texture, _) => {
                         desk.fill(region, at, part, tile);
                         if texture.is_none() && !desk.is_even(region, part, self.even) {
                             self.texture = filled(gpu, region.width(), region.height(), self.even);
+                            desk.uploaded += if self.even == 0 { 0 } else { area([0, 0, region.width(), region.height()]) };
                             if self.texture.is_none() {
                                 return false;
                             }
@@ -265,6 +270,7 @@ impl Page {
         if let Some(sampled) = &self.texture {
             for part in desk.blocks.iter().map(|block| region.part(block)) {
                 write(gpu, &sampled.texture, part, &desk.texels[region.start(part)..], region.width());
+                desk.uploaded += area(part);
             }
         }
         self.complete |= !stopped;
@@ -307,6 +313,11 @@ fn texture(gpu: &Gpu, width: u32, height: u32) -> Sampled {
         usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
         view_formats: &[],
     }))
+}
+
+/// Texels of a rectangle, a byte each.
+fn area([left, top, right, bottom]: [u32; 4]) -> u64 {
+    u64::from(right - left) * u64::from(bottom - top)
 }
 
 /// Writes a rectangle, its first byte the first of `bytes`, whose rows are `pitch` apart.

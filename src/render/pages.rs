@@ -86,6 +86,11 @@ impl Pages {
         self.desk.written
     }
 
+    /// How many bytes this frame wrote into pages.
+    pub(super) fn uploaded(&self) -> u64 {
+        self.desk.uploaded
+    }
+
     /// Bytes of all pages.
     pub(super) fn bytes(&self) -> u64 {
         let textures = self.entries.iter().flat_map(|entry| entry.pages.values()).filter_map(|page| page.texture.as_ref());

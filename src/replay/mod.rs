@@ -1,14 +1,16 @@
 //! Chains of edits, done again: on another picture, or from words. What a chain needs is a picture, the models that it
 //! names, and time; the same chain on the same picture gives the same result.
 
+mod painter;
 mod sheet;
 
+pub use painter::{FindModel, OwnEngine, Painter, Task, found};
 pub use sheet::{SIDE as SHEET_SIDE, contact_sheet};
 
-use crate::document::{Begins, Chain, ChainError, Link, LinkPlace, LocalEdit, Placing};
+use crate::document::{Begins, Chain, ChainError, Link, LinkPlace, LocalEdit};
 use crate::imaging::{self, Picture};
-use crate::pipeline::{self, Engine, Observer, Outcome, Request, Settings, Upscaled, Upscaler};
-use crate::recipe::{ModelId, Recipe};
+use crate::pipeline::{self, Latents, Observer, UpscaleProgress, Upscaled, Upscaler};
+use crate::recipe::Recipe;
 use std::ops::ControlFlow;
 
 /// Why a chain could not be done.
@@ -20,95 +22,111 @@ pub enum Error {
     Picture(#[from] imaging::Error),
     #[error(transparent)]
     Recipe(#[from] ChainError),
-    #[error("the recipe is for the model {0}, which is not here; fetch it, or name its folder")]
+    #[error("the recipe is for the model {0}, which is not here; fetch it, or choose another for it")]
     NoModel(String),
     #[error("the recipe changes a picture, and none was given")]
     NoPicture,
+    /// By a painter or a witness, in a sentence of their own.
+    #[error("{0}")]
+    Other(String),
 }
 
 /// The result of everything in this room.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Finds a model by what a chain calls it.
-pub type FindModel = Box<dyn Fn(&ModelId) -> Option<ModelId> + Send>;
-
-/// Does chains, one picture after the other, and keeps the model from picture to picture.
-pub struct Replayer {
-    settings: Settings,
-    find: FindModel,
-    engine: Option<(ModelId, Engine)>,
+/// What an edit came to.
+pub struct Edited<'a> {
+    pub link: &'a Link,
+    pub picture: &'a Picture,
+    pub how: How,
 }
 
-impl Replayer {
-    pub fn new(settings: Settings, find: FindModel) -> Self {
-        Self { settings, find, engine: None }
-    }
+/// What besides the picture there is to know of an edit.
+pub enum How {
+    Tool,
+    Upscaled {
+        seconds: f64,
+    },
+    /// By a model: with what, and how it was put into the picture before.
+    Made {
+        recipe: Box<Recipe>,
+        tokens: Vec<u32>,
+        path: Vec<Latents>,
+        local: Option<Box<LocalEdit>>,
+    },
+}
 
-    /// Does all edits. A chain that begins with words needs no picture and takes none. `None` where the observer cancelled.
+/// Watches a chain being done, and says when to stop.
+pub trait Witness: Observer {
+    /// An edit begins: which one, from 0.
+    fn begins(&mut self, _nth: usize, _link: &Link) {}
+
+    fn upscaling(&mut self, _: &UpscaleProgress) {}
+
+    /// An edit is done.
     ///
-    /// # Errors      no picture, no model, or an edit that cannot be done
-    pub fn run(&mut self, chain: &Chain, source: Option<&Picture>, observer: &mut dyn Observer) -> Result<Option<Picture>> {
-        let mut picture = source.filter(|_| chain.begins == Begins::Picture).cloned();
-        for link in &chain.edits {
-            if observer.is_cancelled() {
-                return Ok(None);
-            }
-            picture = match (link, picture) {
-                (Link::Tool(tool), Some(picture)) => Some(tool.apply(&picture)?),
-                (Link::Upscale(how), Some(picture)) => {
-                    let mut tell = |_: &_| if observer.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-                    let Upscaled::Done { picture, .. } = Upscaler::open(how.network)?.upscale(&picture, *how, &mut tell)? else {
-                        return Ok(None);
-                    };
-                    Some(picture)
-                }
-                (Link::Tool(_) | Link::Upscale(_), None) => return Err(Error::NoPicture),
-                (Link::Model { recipe, place }, picture) => {
-                    if picture.is_none() && (place.is_some() || chain.begins == Begins::Picture) {
-                        return Err(Error::NoPicture);
-                    }
-                    let Some(made) = self.made(recipe, place.as_ref(), picture.as_ref(), observer)? else { return Ok(None) };
-                    Some(made)
-                }
-            };
-        }
-        picture.ok_or(Error::NoPicture).map(Some)
+    /// # Errors      it cannot be kept; then the chain ends here
+    fn edited(&mut self, _: Edited) -> Result<()> {
+        Ok(())
     }
+}
 
-    fn engine(&mut self, wanted: &ModelId) -> Result<&mut Engine> {
-        let id = (self.find)(wanted).ok_or_else(|| Error::NoModel(wanted.name()))?;
-        let engine = match self.engine.take().filter(|(open, _)| *open == id) {
-            Some(open) => open,
-            None => (id.clone(), Engine::open(&id, &self.settings)?),
+/// Does all edits. A chain that begins with words needs no picture and takes none. `None` where the witness cancelled.
+///
+/// # Errors      no picture, no model, or an edit that cannot be done
+pub fn replay(chain: &Chain, source: Option<&Picture>, painter: &mut dyn Painter, witness: &mut dyn Witness) -> Result<Option<Picture>> {
+    let mut picture = source.filter(|_| chain.begins == Begins::Picture).cloned();
+    for (nth, link) in chain.edits.iter().enumerate() {
+        if witness.is_cancelled() {
+            return Ok(None);
+        }
+        witness.begins(nth, link);
+        let (after, how) = match (link, &picture) {
+            (Link::Tool(tool), Some(picture)) => (tool.apply(picture)?, How::Tool),
+            (Link::Upscale(how), Some(picture)) => {
+                let mut tell = |progress: &UpscaleProgress| {
+                    witness.upscaling(progress);
+                    if witness.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                };
+                let Upscaled::Done { picture, seconds } = Upscaler::open(how.network)?.upscale(picture, *how, &mut tell)? else {
+                    return Ok(None);
+                };
+                (picture, How::Upscaled { seconds })
+            }
+            (Link::Tool(_) | Link::Upscale(_), None) => return Err(Error::NoPicture),
+            (Link::Model { recipe, place }, before) => {
+                if before.is_none() && (place.is_some() || chain.begins == Begins::Picture) {
+                    return Err(Error::NoPicture);
+                }
+                let Some(done) = made(recipe, place.as_ref(), before.as_ref(), painter, witness)? else { return Ok(None) };
+                done
+            }
         };
-        Ok(&mut self.engine.insert(engine).1)
+        witness.edited(Edited { link, picture: &after, how })?;
+        picture = Some(after);
     }
+    picture.ok_or(Error::NoPicture).map(Some)
+}
 
-    fn made(
-        &mut self,
-        recipe: &Recipe,
-        place: Option<&LinkPlace>,
-        source: Option<&Picture>,
-        observer: &mut dyn Observer,
-    ) -> Result<Option<Picture>> {
-        let engine = self.engine(&recipe.model)?;
-        let mut request = Request::new(Recipe { model: engine.checkpoint().id.clone(), ..recipe.clone() });
-        request.reference = source.cloned();
-        let side = engine.checkpoint().configs.side() as u32;
-        let place = source.zip(place);
-        let place = place.map(|(source, place)| Ok::<_, Error>((source, place.on([source.width(), source.height()], [side; 2])?)));
-        let place = place.transpose()?;
-        if let Some((source, (seen, placing))) = &place {
-            let changes = matches!(placing, Placing::Change { .. });
-            engine.edit_part(&mut request, source, *seen, placing.reach().as_ref(), changes)?;
+fn made(
+    recipe: &Recipe,
+    place: Option<&LinkPlace>,
+    source: Option<&Picture>,
+    painter: &mut dyn Painter,
+    witness: &mut dyn Witness,
+) -> Result<Option<(Picture, How)>> {
+    let side = painter.side(&recipe.model)?;
+    let here = source.zip(place).map(|(source, place)| ([source.width(), source.height()], place));
+    let placed = here.map(|(size, place)| place.on(size, [side; 2])).transpose()?;
+    let painted = here.map(|(size, place)| place.painted_on(size)).transpose()?.flatten();
+    let task = Task { recipe, source, place: placed.as_ref().map(|(seen, placing)| (*seen, painted.as_ref().unwrap_or(placing))) };
+    let Some(made) = painter.paint(&task, witness)? else { return Ok(None) };
+    let (recipe, tokens, path) = (Box::new(made.recipe), made.tokens, made.path);
+    Ok(Some(match (source, placed) {
+        (Some(source), Some((seen, placing))) => {
+            let local = LocalEdit { seen, result: made.picture, reconstruction: made.reconstruction, placing };
+            (local.placed(source)?.picture, How::Made { recipe, tokens, path, local: Some(Box::new(local)) })
         }
-        let Outcome::Done { made, .. } = engine.run(&request, observer)? else { return Ok(None) };
-        let made = made.into_iter().next().ok_or(Error::NoPicture)?;
-        Ok(Some(match place {
-            Some((source, (seen, placing))) => {
-                LocalEdit { seen, result: made.picture, reconstruction: made.reconstruction, placing }.placed(source)?.picture
-            }
-            None => made.picture,
-        }))
-    }
+        _ => (made.picture, How::Made { recipe, tokens, path, local: None }),
+    }))
 }

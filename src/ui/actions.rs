@@ -5,7 +5,7 @@
 
 use super::keys::Keys;
 use super::words::say;
-use crate::editor::{Action, Again, Editor, History, How, Mode, Select, Settings, Shape, Shelf, Tool, Touch};
+use crate::editor::{Action, Again, Editor, History, How, Mode, Replay, Select, Settings, Shape, Shelf, Tool, Touch};
 use crate::imaging::{Rect, Tool as PlainTool};
 use crate::recipe::Factor;
 use eframe::egui::{Context, Key, Modifiers};
@@ -45,6 +45,8 @@ pub enum When {
     Candidates,
     /// While a plain tool is tried, and nobody types.
     Trial,
+    /// While the contact sheet of a recipe is open, and nothing else.
+    Sheet,
     /// Read by somebody else: the prompt's field, or whoever has the clipboard.
     Elsewhere,
 }
@@ -52,13 +54,14 @@ pub enum When {
 impl When {
     /// Whether two actions may be asked for at the same time.
     pub fn meets(self, other: Self) -> bool {
-        use When::{Always, Candidates, Canvas, Elsewhere, Trial};
+        use When::{Always, Candidates, Canvas, Elsewhere, Sheet, Trial};
         matches!(
             (self, other),
             (Always, _)
                 | (_, Always)
                 | (Canvas | Candidates, Canvas | Candidates)
                 | (Canvas | Trial, Canvas | Trial)
+                | (Sheet, Sheet)
                 | (Elsewhere, Elsewhere)
         )
     }
@@ -173,6 +176,17 @@ fn upscaled(e: &Editor, by: Factor) -> Option<Action> {
     e.may_upscale(by).is_ok().then_some(Action::Upscale(by))
 }
 
+/// On the contact sheet, where there is a photo.
+fn on_sheet(e: &Editor, what: Replay) -> Option<Action> {
+    (e.replaying.open && !e.replaying.photos.is_empty()).then_some(Action::Replay(what))
+}
+
+/// On the contact sheet, where a result is looked at.
+fn decided(e: &Editor, yes: bool) -> Option<Action> {
+    e.replaying.photos.get(e.replaying.at)?.sample()?;
+    on_sheet(e, Replay::Accept(yes))
+}
+
 /// What Escape ends: the innermost first.
 fn stop(e: &Editor) -> Option<Action> {
     if e.selection.is_drawing() {
@@ -195,6 +209,8 @@ pub const ACTIONS: &[Entry] = &[
         Deed::Asks(|e| with_picture(e, Action::SaveProject)),
     ),
     row("export", Menu::File, When::Always, &[with_both(Key::E)], Deed::Asks(|e| with_picture(e, Action::Export))),
+    row("save-recipe", Menu::File, When::Always, &[], Deed::Asks(|e| e.own_recipe().map(|_| Action::Replay(Replay::SaveRecipe)))),
+    row("replay", Menu::File, When::Always, &[with_both(Key::R)], Deed::Asks(|_| Some(Action::Replay(Replay::Open)))),
     row("models", Menu::File, When::Always, &[with_both(Key::M)], Deed::Asks(|_| Some(Action::Shelf(Shelf::Open)))),
     row("settings", Menu::File, When::Always, &[with_command(Key::Comma)], Deed::Wishes(Wish::Settings)),
     row("quit", Menu::File, When::Always, &[with_command(Key::Q)], Deed::Wishes(Wish::Quit)),
@@ -269,6 +285,10 @@ pub const ACTIONS: &[Entry] = &[
         &[plain(Key::Delete)],
         Deed::Asks(|e| e.document.current().map(|r| Action::History(History::AskPrune(r.id)))),
     ),
+    row("accept-photo", Menu::Picture, When::Sheet, &[plain(Key::A)], Deed::Asks(|e| decided(e, true))),
+    row("reject-photo", Menu::Picture, When::Sheet, &[plain(Key::X)], Deed::Asks(|e| decided(e, false))),
+    row("previous-photo", Menu::Picture, When::Sheet, &[plain(Key::ArrowLeft)], Deed::Asks(|e| on_sheet(e, Replay::Step(-1)))),
+    row("next-photo", Menu::Picture, When::Sheet, &[plain(Key::ArrowRight)], Deed::Asks(|e| on_sheet(e, Replay::Step(1)))),
     row("hand", Menu::Selection, When::Canvas, &[plain(Key::H)], Deed::Asks(|e| tool(e, Tool::Hand))),
     row("brush", Menu::Selection, When::Canvas, &[plain(Key::B)], Deed::Asks(|e| tool(e, Tool::Brush))),
     row("eraser", Menu::Selection, When::Canvas, &[plain(Key::E)], Deed::Asks(|e| tool(e, Tool::Eraser))),

@@ -77,7 +77,11 @@ impl Keys {
 /// What the keys of this frame ask for. Keys that a text field uses are left to it.
 pub fn read(ctx: &Context, editor: &Editor, typing: bool) -> (Vec<Action>, Vec<Wish>) {
     let (mut actions, mut wishes) = (Vec::new(), Vec::new());
+    let on_sheet = editor.replaying.open;
     let counts = |entry: &&Entry| match entry.when {
+        When::Sheet => on_sheet && !typing,
+        // The sheet lies over everything else.
+        _ if on_sheet => false,
         When::Always => true,
         When::Canvas => !typing,
         When::Candidates => !typing && editor.trial.is_none() && !editor.candidates().is_empty(),
@@ -94,7 +98,7 @@ pub fn read(ctx: &Context, editor: &Editor, typing: bool) -> (Vec<Action>, Vec<W
     // Candidates before the canvas, longer combinations before shorter.
     all.sort_by_key(|(keys, entry)| (!matches!(entry.when, When::Candidates | When::Trial), std::cmp::Reverse(keys.held())));
     ctx.input_mut(|input| {
-        if editor.run.as_ref().is_some_and(|run| run.asked) && input.consume_key(Modifiers::NONE, Key::Enter) {
+        if !on_sheet && editor.run.as_ref().is_some_and(|run| run.asked) && input.consume_key(Modifiers::NONE, Key::Enter) {
             actions.push(Action::StopAndKeep);
         }
         let mut held = None;

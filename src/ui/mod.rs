@@ -22,6 +22,7 @@ mod palette;
 mod preferences;
 mod processor;
 mod prompt;
+mod replay;
 pub mod theme;
 mod times;
 mod tools;
@@ -59,6 +60,7 @@ pub struct Surface {
     tree: history::Tree,
     palette: Option<palette::Palette>,
     preferences: Option<Preferences>,
+    sheet: replay::Sheet,
     /// Only the picture and the prompt are shown.
     hides_panels: bool,
     /// When it was last asked how the next run would use memory.
@@ -75,6 +77,7 @@ impl Surface {
         let typing = ctx.text_edit_focused();
         // What lies over everything has the keys.
         let is_covered = self.palette.is_some() || self.preferences.is_some() || editor.exporting.open;
+        let is_covered = is_covered || (editor.replaying.open && editor.ask.is_some());
         let (mut actions, mut wishes) = if is_covered { Default::default() } else { keys::read(&ctx, editor, typing) };
         let colours = theme::colours(ui.style());
         let panel = |margin: Margin| Frame::new().fill(colours.panel).inner_margin(margin);
@@ -106,6 +109,7 @@ impl Surface {
         }
         models::show(ui, editor, &mut actions);
         export::show(ui, editor, &mut actions);
+        self.sheet.show(ui, editor, &mut actions);
         if let Some(ask) = &editor.ask {
             notices::ask(ui, ask, &mut actions);
         }
@@ -177,6 +181,7 @@ fn status(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
         if editor.is_opening() {
             small(ui, say("status-opening"));
         }
+        replay::status(ui, editor, actions);
         if editor.slow_screen {
             small(ui, say("status-slow-screen"));
         }

@@ -79,6 +79,10 @@ pub fn ask(ui: &Ui, ask: &Ask, actions: &mut Vec<Action>) {
         Question::SaveProject => ("ask-project", "ask-project.hint", "ask-project.done"),
         Question::OpenMask => ("ask-open-selection", "ask-open-selection.hint", "ask-open-selection.done"),
         Question::SaveMask => ("ask-save-selection", "ask-save-selection.hint", "ask-save-selection.done"),
+        Question::Recipe => ("ask-recipe", "ask-recipe.hint", "ask-recipe.done"),
+        Question::SaveRecipe => ("ask-save-recipe", "ask-save-recipe.hint", "ask-save-recipe.done"),
+        Question::Photos => ("ask-photos", "ask-photos.hint", "ask-photos.done"),
+        Question::Results => ("ask-results", "ask-results.hint", "ask-results.done"),
         Question::ModelFolder => ("ask-folder", "ask-folder.hint", "ask-folder.done"),
     };
     let shown = Modal::new(Id::unique("ask")).frame(theme::page(ui.style())).show(ui.ctx(), |ui| {

@@ -95,6 +95,9 @@ pub const fn opaque(r: u8, g: u8, b: u8) -> Color32 {
 /// Lines over a picture, whatever it shows: a dark one under a light one.
 pub const UNDER_LINE: Color32 = Color32::from_black_alpha(110);
 pub const OVER_LINE: Color32 = Color32::WHITE;
+/// Over a picture: as it is, and pale where it was rejected.
+pub const AS_IT_IS: Color32 = Color32::WHITE;
+pub const PALE: Color32 = Color32::from_rgba_premultiplied(70, 70, 70, 70);
 
 /// The colours in use.
 pub fn colours(style: &Style) -> &'static Colours {

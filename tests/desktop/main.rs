@@ -8,6 +8,7 @@ mod disk;
 mod kill;
 mod models;
 mod program;
+mod replay;
 #[allow(dead_code, reason = "made for the tests of the hub")]
 #[path = "../hub/scene.rs"]
 mod scene;

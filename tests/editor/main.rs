@@ -6,6 +6,7 @@ mod examples;
 mod history;
 mod models;
 mod plan;
+mod replay;
 mod selection;
 mod smaller;
 mod upscale;
@@ -300,6 +301,7 @@ fn steps_can_be_looked_at_and_gone_on_from() {
     act(&mut e, Action::SetGuidance(5.0));
     let branch = job(act(&mut e, Action::Again(Again::FromStep)));
     assert_eq!((branch.path.len(), branch.path[3].values[0], branch.recipe.guidance), (4, 4.0, 5.0));
+    assert_eq!((0..6).map(|step| branch.recipe.guidance_at(step)).collect::<Vec<_>>(), [2.0, 2.0, 2.0, 2.0, 5.0, 5.0]);
     assert_eq!((branch.tokens.as_deref(), branch.recipe.seed), (Some(&[1, 2][..]), first.recipe.seed));
     event(&mut e, painted(&branch, 8));
     event(&mut e, done(branch.id));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod keeping;
+mod replaying;
 #[cfg(unix)]
 #[path = "../project/small_disk.rs"]
 mod small_disk;

@@ -1,11 +1,12 @@
 //! Files of formats that were released: `format-1.pentimento` was written by the first program that wrote projects;
-//! `format-2.pentimento` is that file in the next format, with an edit of a part in it.
+//! `format-2.pentimento` is that file in the next format, with an edit of a part in it; `format-3.pentimento` has what
+//! [`third`] makes, written by the program of that format.
 
 use crate::{PLENTY, edited, noise, small};
 use pentimento::document::{Document, LocalEdit, Origin, Placing, Revision, RevisionId};
-use pentimento::imaging::ContextBox;
+use pentimento::imaging::{ContextBox, Tone, Tool};
 use pentimento::project::{Project, State, View};
-use pentimento::recipe::{Factor, Upscaling};
+use pentimento::recipe::{Factor, ModelId, Recipe, Upscaling};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 const FIRST: &[u8] = include_bytes!("format-1.pentimento");
 const SECOND: &[u8] = include_bytes!("format-2.pentimento");
+const THIRD: &[u8] = include_bytes!("format-3.pentimento");
 
 /// What is in the file: what [`small`] makes, and where a person was.
 fn document(folder: &Path) -> Document {
@@ -82,4 +84,48 @@ fn the_second_format_opens_with_its_edits() {
         assert_eq!(found, &Revision { local, ..first.clone() });
     }
     assert_eq!(fs::read(folder.path().join("a.pentimento-format-2")).unwrap(), SECOND);
+}
+
+/// A revision of every kind that the third format has, each with something of its own.
+fn third(path: &Path) -> (Project, Document) {
+    let (mut project, mut document) = edited(path);
+    let step = Recipe { guidance: 1.5, steps: 9, ..Recipe::new(ModelId::Folder("models/big".into()), "a fox") };
+    let origin = |recipe: Recipe| Origin::Made { recipe: Box::new(recipe), tokens: Arc::from([3, 4]), seconds: 0.5 };
+    for (parent, origin, picture) in [
+        (0, Origin::Upscaled { upscaling: Upscaling::new(Factor::Two), seconds: 1.25 }, noise(80, 60, true, 40)),
+        (1, Origin::Changed { tool: Tool::Crop { left: 3, top: 4, width: 20, height: 10, of: [40, 30] } }, noise(20, 10, false, 41)),
+        (8, Origin::Changed { tool: Tool::Tone(Tone { exposure: 0.5, ..Tone::default() }) }, noise(20, 10, false, 42)),
+        (3, origin(step.from_step(4, 6.0)), noise(9, 9, false, 43)),
+        (3, origin(Recipe { until: Some(5), ..step }), noise(9, 9, false, 44)),
+    ] {
+        let id = document.record_at(Some(RevisionId(parent)), origin, picture, 1_700_000_009, None, None);
+        project.record(document.revision(id).unwrap(), None).unwrap();
+    }
+    (project, document)
+}
+
+#[test]
+#[ignore = "writes the file of the third format, which stays as it was written"]
+fn write_the_third_format() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/project/format-3.pentimento");
+    let folder = tempfile::tempdir().unwrap();
+    let (mut project, document) = third(&folder.path().join("a.pentimento"));
+    project.set_current(document.current().unwrap().id, None).unwrap();
+    drop(project);
+    fs::copy(folder.path().join("a.pentimento"), path).unwrap();
+}
+
+#[test]
+fn the_third_format_opens_as_it_is() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("a.pentimento");
+    fs::write(&path, THIRD).unwrap();
+    let document = third(&other.path().join("a.pentimento")).1;
+    for project in [Project::open_read_only(&path).unwrap(), Project::open(&path).unwrap()] {
+        assert_eq!(project.document(PLENTY).unwrap().revisions(), document.revisions());
+        project.check().unwrap();
+    }
+    // It is the newest: nothing is brought over, so that nothing has to stay beside it.
+    assert_eq!(fs::read(&path).unwrap(), THIRD);
+    assert!(fs::read_dir(folder.path()).unwrap().all(|e| !e.unwrap().file_name().to_string_lossy().contains("-format-")));
 }

@@ -4,10 +4,8 @@ use eframe::egui_wgpu::{RenderState, Renderer, RendererOptions, ScreenDescriptor
 use egui::epaint::{ClippedPrimitive, Primitive};
 use egui::mutex::RwLock;
 use pentimento::render::{self, CanvasPaint};
-use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::time::{Duration, Instant};
 
 const NO_DEVICE: &str = "no graphics device was found. These tests need one, and one in software will do: install the package \
     mesa-vulkan-drivers (Debian, Ubuntu, Fedora), vulkan-swrast (Arch) or mesa-vulkan-swrast (Alpine)";
@@ -16,8 +14,6 @@ pub struct Screen {
     pub state: RenderState,
     context: egui::Context,
     repaints: Arc<AtomicBool>,
-    /// How long the last frame's uploads and lists of draws took.
-    pub prepared_in: Cell<Duration>,
 }
 
 /// The screen, for one test at a time.
@@ -70,7 +66,7 @@ impl Screen {
         let asked = repaints.clone();
         context.set_request_repaint_callback(move |_| asked.store(true, Ordering::Relaxed));
         render::install(&state, &context);
-        Self { state, context, repaints, prepared_in: Cell::default() }
+        Self { state, context, repaints }
     }
 
     /// A screen on a device of its own, whose errors are handled as in the window.
@@ -121,9 +117,7 @@ impl Screen {
         let screen = ScreenDescriptor { size_in_pixels: size, pixels_per_point: ppp };
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut renderer = self.state.renderer.write();
-        let start = Instant::now();
         let commands = renderer.update_buffers(device, queue, &mut encoder, &jobs, &screen);
-        self.prepared_in.set(start.elapsed());
         {
             let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
             let pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {

@@ -8,6 +8,7 @@ mod models;
 mod plain;
 #[path = "../editor/plan.rs"]
 mod plan;
+mod replay;
 mod states;
 mod upscale;
 mod words;
@@ -295,6 +296,10 @@ fn it_looks_as_it_did() {
         let mut h = drawn(plain::cropped(), theme);
         plain::open_tools(&mut h);
         h.snapshot_options(format!("crop-{name}"), &options);
+        results.extend_harness(&mut h);
+        let mut h = drawn(replay::sheet(), theme);
+        h.run_steps(4);
+        h.snapshot_options(format!("replay-{name}"), &options);
         results.extend_harness(&mut h);
         let mut h = drawn(plain::exported(), theme);
         h.run_steps(4);

@@ -130,3 +130,53 @@ fn a_picture_is_turned_toned_and_cropped() {
     let names: Vec<&str> = h.state().editor.document.revisions().iter().map(Revision::title).collect();
     assert_eq!(names, ["photo.png", "Turn right", "Light and colour", "Crop"]);
 }
+
+#[test]
+fn keys_frame_keep_and_leave_a_crop() {
+    let mut window = Window::new();
+    window.opens("photo.png", Picture::from_rgb8(400, 200, &vec![90; 3 * 400 * 200]).unwrap());
+    let mut h = harness(window, Theme::Dark);
+    // Not while somebody types.
+    h.get_by_role_and_label(Role::MultilineTextInput, "Prompt").focus();
+    h.run_steps(2);
+    h.key_press(egui::Key::C);
+    h.run_steps(2);
+    assert!(h.state().editor.trial.is_none(), "a letter is a letter in a text field");
+    h.key_press(egui::Key::Escape);
+    h.run_steps(2);
+
+    h.key_press(egui::Key::C);
+    h.run_steps(2);
+    let whole = h.state().editor.kept_part().expect("C frames the picture");
+    assert_eq!((whole.width, whole.height), (400, 200));
+    h.key_press(egui::Key::Escape);
+    h.run_steps(2);
+    assert!(h.state().editor.trial.is_none(), "Escape leaves it as it was");
+    h.key_press(egui::Key::Enter);
+    h.run_steps(2);
+    assert_eq!(last_change(h.state()), None, "without a frame Enter keeps nothing");
+
+    h.key_press(egui::Key::C);
+    h.run_steps(2);
+    let handle = h.get_by_label("Left of the crop").rect().center();
+    h.drag_at(handle);
+    h.run_steps(1);
+    h.hover_at(handle + egui::vec2(60.0, 0.0));
+    h.run_steps(2);
+    h.drop_at(handle + egui::vec2(60.0, 0.0));
+    h.run_steps(2);
+    let part = h.state().editor.kept_part().unwrap();
+    assert!(part.left > 0 && part.right() == 400 && part.height == 200, "{part:?}");
+    h.key_press(egui::Key::Enter);
+    h.run_steps(2);
+    assert!(matches!(last_change(h.state()), Some(Tool::Crop { .. })) && h.state().editor.trial.unwrap().is_busy);
+    // While it is made, neither key does anything to it.
+    h.key_press(egui::Key::Escape);
+    h.key_press(egui::Key::Enter);
+    h.run_steps(2);
+    assert_eq!(h.state().commands.iter().filter(|c| matches!(c, Command::Change { .. })).count(), 1);
+    answer(h.state_mut());
+    h.run_steps(2);
+    assert_eq!(h.state().editor.document.current().unwrap().picture.size(), [part.width, 200]);
+    assert!(h.state().editor.trial.is_none());
+}

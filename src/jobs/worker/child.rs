@@ -175,7 +175,8 @@ impl Observer for Teller<'_> {
     }
 
     fn latents(&mut self, variation: usize, step: usize, latents: &Latents) {
-        self.tell(News::Latents { variation, step, early: self.ends_early.get(), latents: latents.clone() });
+        let early = self.ends_early.get() || self.order.job.recipe.until == Some(step);
+        self.tell(News::Latents { variation, step, early, latents: latents.clone() });
     }
 
     fn planned(&mut self, words: &str, is_step_down: bool) {
