@@ -4,7 +4,7 @@
 //! take the weights in panels, widen a panel if need be, and multiply. Arithmetic is f32 throughout.
 
 use super::blocks::{self, BlockType, Blocks};
-use super::matrix::{Mat, Shared};
+use super::matrix::{Mat, Shared, cuts_are_free};
 use super::{Scratch, Values, fold, is_fast};
 use candle_core::{D, DType, Device, Result, Storage, StorageRef, Tensor, bail};
 use half::slice::HalfFloatSliceExt;
@@ -13,13 +13,21 @@ use rayon::prelude::*;
 
 /// Up to so many rows go the way of dot products.
 const FEW_ROWS: usize = 8;
-/// Weight rows of one panel.
-const PANEL: usize = 256;
+/// Weight rows of one panel, at most.
+const PANEL: usize = 512;
 /// Input rows of one task, at least and at most.
 const ROWS: (usize, usize) = (64, 1024);
-/// Tasks that a product is cut into where its rows allow it: enough for every core, and not by the number of cores, so that
-/// the same sums are made everywhere.
+/// Tasks that a product is cut into where its rows allow it. Each packs its part of both factors, so that few are better than
+/// many; but where cuts change the sums, it is not by the number of cores, so that the same sums are made everywhere.
 const TASKS: usize = 16;
+
+/// Weight rows of one panel, and input rows of one task.
+fn cuts(rows: usize, n: usize) -> (usize, usize) {
+    let tasks = if cuts_are_free() { 4 * rayon::current_num_threads() } else { TASKS };
+    let panels = n.div_ceil(PANEL).max(1);
+    let panel = n.div_ceil(panels).next_multiple_of(32);
+    (panel, rows.div_ceil(tasks.div_ceil(n.div_ceil(panel).max(1))).clamp(ROWS.0, ROWS.1))
+}
 
 /// A matrix `(N, K)` of weights, as a tensor of floats or in blocks.
 #[derive(Clone, Copy)]
@@ -214,16 +222,16 @@ fn multiply(x: Mat, weight: &Weight, bias: Option<&Tensor>, out: &Shared, at: us
         few_rows(x, &stored, bias, out, at, strides, n);
         return Ok(());
     }
-    let panels = n.div_ceil(PANEL);
-    let run = x.rows.div_ceil(TASKS.div_ceil(panels)).clamp(ROWS.0, ROWS.1);
+    let (panel_rows, run) = cuts(x.rows, n);
+    let panels = n.div_ceil(panel_rows);
     let row_tasks = x.rows.div_ceil(run);
     // One task takes a panel against a run of rows; a panel of fewer bits is widened once and meets all rows.
     let split_rows = matches!(stored, Stored::F32(_));
     let tasks = if split_rows { panels * row_tasks } else { panels };
     (0..tasks).into_par_iter().for_each(|task| {
         let (panel, row_task) = if split_rows { (task / row_tasks, task % row_tasks) } else { (task, 0) };
-        let (from, row) = (panel * PANEL, row_task * run);
-        let width = PANEL.min(n - from);
+        let (from, row) = (panel * panel_rows, row_task * run);
+        let width = panel_rows.min(n - from);
         let rows = if split_rows { run.min(x.rows - row) } else { x.rows };
         let mut wide = Scratch::new(if split_rows { 0 } else { width * k });
         let values: &[f32] = match &stored {
