@@ -198,6 +198,7 @@ unsafe fn pack<const W: usize>(from: *const f32, strides: (usize, usize), lanes:
 
 /// Rows to columns: in pairs of values, in pairs of pairs, and in quarters of a row.
 #[target_feature(enable = "avx512f")]
+#[inline]
 fn transpose(r: &mut [__m512; 16]) {
     let mut t = [_mm512_setzero_ps(); 16];
     for i in 0..8 {

@@ -13,20 +13,24 @@ use rayon::prelude::*;
 
 /// Up to so many rows go the way of dot products.
 const FEW_ROWS: usize = 8;
-/// Weight rows of one panel, at most.
-const PANEL: usize = 512;
-/// Input rows of one task, at least and at most.
+/// Weight rows of one panel, input rows of one task at least and at most, and tasks that a product is cut into where its rows
+/// allow it: not by the number of cores, so that the same sums are made everywhere.
+const PANEL: usize = 256;
 const ROWS: (usize, usize) = (64, 1024);
-/// Tasks that a product is cut into where its rows allow it. Each packs its part of both factors, so that few are better than
-/// many; but where cuts change the sums, it is not by the number of cores, so that the same sums are made everywhere.
 const TASKS: usize = 16;
 
 /// Weight rows of one panel, and input rows of one task.
+///
+/// Each task packs its part of both factors. Where cuts leave the sums as they are, there are a few for every core, of a shape
+/// that makes the least of it.
 fn cuts(rows: usize, n: usize) -> (usize, usize) {
-    let tasks = if cuts_are_free() { 4 * rayon::current_num_threads() } else { TASKS };
-    let panels = n.div_ceil(PANEL).max(1);
-    let panel = n.div_ceil(panels).next_multiple_of(32);
-    (panel, rows.div_ceil(tasks.div_ceil(n.div_ceil(panel).max(1))).clamp(ROWS.0, ROWS.1))
+    if !cuts_are_free() {
+        return (PANEL, rows.div_ceil(TASKS.div_ceil(n.div_ceil(PANEL).max(1))).clamp(ROWS.0, ROWS.1));
+    }
+    let tasks = if rayon::current_num_threads() > 1 { 4 * rayon::current_num_threads() } else { 1 };
+    let runs = (tasks as f64 * rows as f64 / n.max(1) as f64).sqrt().round().max(1.0);
+    let panels = (tasks as f64 / runs).round().max(1.0) as usize;
+    (n.div_ceil(panels).next_multiple_of(32), rows.div_ceil(runs as usize).max(ROWS.0))
 }
 
 /// A matrix `(N, K)` of weights, as a tensor of floats or in blocks.
