@@ -124,8 +124,8 @@ unsafe fn tile(k: usize, left: *const f32, right: *const f32, to: *mut f32, pitc
     }
     // SAFETY: as said above.
     unsafe {
-        for term in 0..k {
-            let (left, right) = (left.add(term * TILE.0), right.add(term * TILE.1));
+        let (mut left, mut right) = (left, right);
+        for _ in 0..k {
             _mm_prefetch::<_MM_HINT_T0>(left.wrapping_add(AHEAD).cast());
             let (b0, b1) = (_mm512_load_ps(right), _mm512_load_ps(right.add(16)));
             rows!(|i: usize, sum: &mut [__m512; 2]| {
@@ -133,11 +133,12 @@ unsafe fn tile(k: usize, left: *const f32, right: *const f32, to: *mut f32, pitc
                 sum[0] = _mm512_fmadd_ps(a, b0, sum[0]);
                 sum[1] = _mm512_fmadd_ps(a, b1, sum[1]);
             });
+            (left, right) = (left.add(TILE.0), right.add(TILE.1));
         }
         let (low, high) = (first(columns), first(columns.saturating_sub(16)));
         rows!(|i: usize, sum: &mut [__m512; 2]| {
             if i < rows {
-                let to = to.add(i * pitch);
+                let to = to.wrapping_add(i * pitch);
                 if add {
                     sum[0] = _mm512_add_ps(sum[0], _mm512_maskz_loadu_ps(low, to));
                     sum[1] = _mm512_add_ps(sum[1], _mm512_maskz_loadu_ps(high, to.wrapping_add(16)));
@@ -165,10 +166,10 @@ unsafe fn pack<const W: usize>(from: *const f32, strides: (usize, usize), lanes:
     unsafe {
         if strides.0 == 1 {
             for term in 0..k {
-                let (from, to) = (from.add(term * strides.1), to.add(term * W));
+                let (from, to) = (from.wrapping_add(term * strides.1), to.wrapping_add(term * W));
                 for lane in (0..W).step_by(16) {
                     let some = _mm512_maskz_loadu_ps(first(lanes.saturating_sub(lane)), from.wrapping_add(lane));
-                    _mm512_storeu_ps(to.add(lane), some);
+                    _mm512_storeu_ps(to.wrapping_add(lane), some);
                 }
             }
         } else if strides.1 == 1 {
@@ -177,19 +178,19 @@ unsafe fn pack<const W: usize>(from: *const f32, strides: (usize, usize), lanes:
                 for lane in (0..W).step_by(16) {
                     let mut block = [_mm512_setzero_ps(); 16];
                     for (l, row) in block.iter_mut().enumerate().take(lanes.saturating_sub(lane)) {
-                        *row = _mm512_maskz_loadu_ps(first(k - term), from.add((lane + l) * strides.0 + term));
+                        *row = _mm512_maskz_loadu_ps(first(k - term), from.wrapping_add((lane + l) * strides.0 + term));
                     }
                     transpose(&mut block);
                     for (t, row) in block.iter().enumerate().take(k - term) {
-                        _mm512_storeu_ps(to.add((term + t) * W + lane), *row);
+                        _mm512_storeu_ps(to.wrapping_add((term + t) * W + lane), *row);
                     }
                 }
             }
         } else {
             for term in 0..k {
                 for lane in 0..W {
-                    let value = if lane < lanes { *from.add(lane * strides.0 + term * strides.1) } else { 0.0 };
-                    *to.add(term * W + lane) = value;
+                    let value = if lane < lanes { *from.wrapping_add(lane * strides.0 + term * strides.1) } else { 0.0 };
+                    *to.wrapping_add(term * W + lane) = value;
                 }
             }
         }

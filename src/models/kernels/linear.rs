@@ -335,7 +335,7 @@ fn widen_bf16(from: &[bf16], to: &mut [f32]) {
 }
 
 #[inline(always)]
-fn dot<T: Copy>(x: &[f32], w: &[T], wide: impl Fn(T) -> f32) -> f32 {
+pub(super) fn dot<T: Copy>(x: &[f32], w: &[T], wide: impl Fn(T) -> f32) -> f32 {
     let mut part = [0f32; 32];
     let (blocks, rest) = x.as_chunks::<32>();
     let (w_blocks, w_rest) = w.as_chunks::<32>();
@@ -370,12 +370,17 @@ fn dot_f16(x: &[f32], w: &[f16]) -> f32 {
 #[inline(always)]
 fn dot_blocks(x: Mat, bytes: &[u8], kind: BlockType) -> [f32; FEW_ROWS] {
     const STRETCH: usize = blocks::LONGEST;
+    let level = blocks::best();
+    if let (BlockType::Q8_0, Some(level)) = (kind, level) {
+        let row = |m: usize| level.dot_q8_0(&x.data[m * x.row_stride..][..x.cols], bytes);
+        return std::array::from_fn(|m| if m < x.rows { row(m) } else { 0.0 });
+    }
     let mut wide = [0f32; STRETCH];
     let mut part = [[0f32; 32]; FEW_ROWS];
     let stretches = bytes.chunks(STRETCH / kind.values() * kind.bytes());
     for (i, bytes) in stretches.enumerate() {
         let len = bytes.len() / kind.bytes() * kind.values();
-        kind.widen_inlined(bytes, &mut wide[..len]);
+        kind.widen_with(level, bytes, &mut wide[..len]);
         for (m, part) in part[..x.rows].iter_mut().enumerate() {
             let source = &x.data[m * x.row_stride + i * STRETCH..][..len];
             for (x, w) in source.as_chunks::<32>().0.iter().zip(wide.as_chunks::<32>().0) {

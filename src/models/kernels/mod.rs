@@ -41,6 +41,8 @@ mod conv2d;
 #[cfg(any(test, feature = "cuda"))]
 mod cuda;
 mod depthwise;
+#[cfg(target_arch = "x86_64")]
+mod dots;
 mod linear;
 mod linear_attention;
 mod matrix;
