@@ -52,7 +52,7 @@ pub use crate::jobs::{
 use crate::document::{Document, Revision, RevisionId};
 use crate::imaging::{ContextBox, Difference, Mask, Pyramid, Ratio};
 use crate::jobs::{Command, Event, ModelFacts, PreviewMap};
-use crate::recipe::{ModelId, Recipe};
+use crate::recipe::{ModelId, Recipe, Shortcuts};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -80,6 +80,7 @@ pub struct Draft {
     pub mode: Mode,
     pub steps: usize,
     pub guidance: f32,
+    pub shortcuts: Shortcuts,
     pub seed: u64,
     pub seed_locked: bool,
     pub variations: usize,
@@ -241,6 +242,7 @@ impl Editor {
                 mode: Mode::Edit,
                 steps: usual_steps(&id),
                 guidance: Recipe::new(ModelId::Nano, "").guidance,
+                shortcuts: Shortcuts::default(),
                 seed: 0,
                 seed_locked: false,
                 variations: 1,
@@ -378,6 +380,11 @@ impl Editor {
             Action::SetSteps(steps) => {
                 self.before(Slider::Steps);
                 self.draft.steps = steps.clamp(1, MOST_STEPS);
+            }
+            Action::SetQuality(quality) => {
+                self.before(Slider::Steps);
+                self.draft.steps = quality.steps(usual_steps(&self.model.id)).min(MOST_STEPS);
+                self.draft.shortcuts = quality.shortcuts();
             }
             Action::SetGuidance(guidance) if guidance.is_finite() => {
                 self.before(Slider::Guidance);

@@ -2,6 +2,7 @@
 
 use super::Words;
 use crate::document::Chain;
+use crate::recipe::{Shortcuts, Solver};
 use std::fmt::Write as _;
 
 /// The longest text that is looked at, in bytes.
@@ -11,7 +12,15 @@ const MOST_BYTES: usize = 1 << 20;
 pub(super) fn text(chain: &Chain, [width, height]: [u32; 2]) -> Option<String> {
     let recipe = chain.recipes().next_back()?;
     let mut out = recipe.prompt.trim().to_owned();
-    let _ = write!(out, "\nSteps: {}, Sampler: Euler, CFG scale: {}, Seed: {}", recipe.steps, recipe.guidance, recipe.seed);
+    let sampler = match recipe.shortcuts.solver {
+        Solver::Euler => "Euler",
+        Solver::DpmPlusPlus2M => "DPM++ 2M",
+    };
+    let _ = write!(out, "\nSteps: {}, Sampler: {sampler}, CFG scale: {}, Seed: {}", recipe.steps, recipe.guidance, recipe.seed);
+    let [from, to] = recipe.shortcuts.guided;
+    if [from, to] != Shortcuts::default().guided {
+        let _ = write!(out, ", Guided: {from} to {to}");
+    }
     if let Some(finish) = recipe.finish_seed {
         let _ = write!(out, ", Finish seed: {finish}");
     }

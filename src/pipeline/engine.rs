@@ -369,6 +369,9 @@ impl Engine {
         if !recipe.guidance.is_finite() {
             return setting(format!("the guidance {} is no number", recipe.guidance));
         }
+        if recipe.shortcuts.guided.iter().any(|sigma| !sigma.is_finite()) {
+            return setting("guidance is at work between two levels of noise, which are numbers from 0 to 1".to_owned());
+        }
         let s = recipe.sampling;
         if !(s.greedy || (s.temperature > 0.0 && s.temperature.is_finite())) {
             return setting(format!("the temperature {} is not above 0; for the likeliest tokens choose greedy", s.temperature));

@@ -5,7 +5,7 @@ use super::icons::{Icon, icon_button};
 use super::{Thumbnails, adjust, edit, models, theme, upscale};
 use crate::about;
 use crate::editor::{Action, Again, Editor, MOST_STEPS, MOST_VARIATIONS, Mode, Shelf, Touch};
-use crate::recipe::ModelId;
+use crate::recipe::{ModelId, Quality};
 use eframe::egui::{self, Button, DragValue, Id, RichText, Role, Slider, Ui, WidgetInfo, vec2};
 
 pub fn show(ui: &mut Ui, editor: &Editor, tree: &mut Tree, thumbnails: &mut Thumbnails, actions: &mut Vec<Action>) {
@@ -115,6 +115,28 @@ fn count_words(values: u64) -> String {
 fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     let draft = &editor.draft;
     egui::Grid::new("settings").num_columns(2).spacing(vec2(theme::GAP, 4.0)).min_col_width(72.0).show(ui, |ui| {
+        ui.label("Quality").on_hover_text("How much of the work is done. What is spared stands in the recipe.");
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            let now = Quality::of(draft.shortcuts);
+            for quality in Quality::ALL {
+                let tip = match quality {
+                    Quality::Draft => "A fifth of the steps, guided in the first half: quick looks at compositions.",
+                    Quality::Balanced => {
+                        "Fewer steps of a higher order, guided while the composition forms: three times as fast as the best."
+                    }
+                    Quality::Best => "All steps, as the makers of the model run it.",
+                };
+                let response = ui.add(Button::selectable(now == Some(quality), quality.name())).on_hover_text(tip);
+                let name = format!("Quality: {}", quality.name());
+                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, now == Some(quality), name.clone()));
+                if response.clicked() {
+                    actions.push(Action::SetQuality(quality));
+                }
+            }
+        });
+        ui.end_row();
+
         let tip = "Steps of the painting. More take longer and look cleaner.";
         let label = ui.label("Steps").on_hover_text(tip);
         let mut steps = draft.steps;
@@ -195,7 +217,10 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             if finish.clicked() {
                 actions.push(Action::Again(Again::Finish));
             }
-            let line = format!("seed {}, {} steps, guidance {}", recipe.seed, recipe.steps, recipe.guidance);
+            let mut line = format!("seed {}, {} steps, guidance {}", recipe.seed, recipe.steps, recipe.guidance);
+            if !recipe.shortcuts.are_none() {
+                line += &format!(", {}", Quality::of(recipe.shortcuts).map_or("shortcuts of its own", Quality::name).to_lowercase());
+            }
             if icon_button(ui, Icon::Recipe, "Take its recipe", &format!("Take this picture's prompt and settings: {line}"), true).clicked()
             {
                 actions.push(Action::TakeRecipe);
