@@ -274,8 +274,8 @@ pub struct Common {
     /// The same seed gives the same picture
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// How much of the work is done: `best` is the official way; the others paint fewer steps of a higher order, and guide them
-    /// only while the composition forms. `--steps`, `--solver` and `--guided` change parts of it
+    /// How much of the work is done: `best` is the official way; the others paint fewer steps of a higher order, the last of
+    /// them without guidance. `--steps`, `--solver` and `--guided` change parts of it
     #[arg(long, value_enum, default_value_t = QualityChoice::Best)]
     pub quality: QualityChoice,
     /// Steps of the painting; 30 for the best quality
@@ -368,6 +368,8 @@ pub enum SolverChoice {
     Euler,
     /// DPM-Solver++ 2M
     Dpm,
+    /// Of second order over the level of noise
+    Adams,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -419,6 +421,7 @@ impl Common {
             shortcuts.solver = match solver {
                 SolverChoice::Euler => Solver::Euler,
                 SolverChoice::Dpm => Solver::DpmPlusPlus2M,
+                SolverChoice::Adams => Solver::Adams,
             };
         }
         if let Some([from, to]) = self.guided.as_deref() {

@@ -117,7 +117,7 @@ pub fn denoise(
         hold(x.to_dtype(DType::F32)?, schedule.sigmas[steps])
     };
     let mut x = after(path, path.len())?;
-    let looks_back = recipe.shortcuts.solver == Solver::DpmPlusPlus2M;
+    let looks_back = recipe.shortcuts.solver != Solver::Euler;
     // A run that goes on predicts once more what was predicted before, so that it goes on as it would have gone.
     let mut before = if looks_back && !path.is_empty() {
         let step = path.len() - 1;
@@ -133,6 +133,7 @@ pub fn denoise(
         let moved = match recipe.shortcuts.solver {
             Solver::Euler => (&x + (&guided * f64::from(schedule.delta(step)))?)?,
             Solver::DpmPlusPlus2M => schedule.second_order(step, &x, &x0, before.as_ref())?,
+            Solver::Adams => schedule.adams(step, &x, &x0, before.as_ref())?,
         };
         before = looks_back.then_some(x0);
         x = hold(moved, schedule.sigmas[step + 1])?;

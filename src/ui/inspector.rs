@@ -121,9 +121,9 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             let now = Quality::of(draft.shortcuts);
             for quality in Quality::ALL {
                 let tip = match quality {
-                    Quality::Draft => "A fifth of the steps, guided in the first half: quick looks at compositions.",
+                    Quality::Draft => "A seventh of the steps, of a higher order: quick looks at compositions.",
                     Quality::Balanced => {
-                        "Fewer steps of a higher order, guided while the composition forms: three times as fast as the best."
+                        "A quarter of the steps, of a higher order and the last of them without guidance: close to the best."
                     }
                     Quality::Best => "All steps, as the makers of the model run it.",
                 };
