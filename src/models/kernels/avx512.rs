@@ -18,7 +18,7 @@ const DEPTH: usize = 384;
 /// Rows of the left matrix that are packed at a time: half of a second cache.
 const ROWS: usize = 24 * TILE.0;
 /// Columns of the right matrix that are packed at a time.
-const COLUMNS: usize = 64 * TILE.1;
+const COLUMNS: usize = 96 * TILE.1;
 /// How far ahead of its use the left panel is fetched.
 const AHEAD: usize = 12 * TILE.0;
 

@@ -21,13 +21,13 @@ const TASKS: usize = 16;
 
 /// Weight rows of one panel, and input rows of one task.
 ///
-/// Each task packs its part of both factors. Where cuts leave the sums as they are, there are a few for every core, of a shape
+/// Each task packs its part of both factors. Where cuts leave the sums as they are, there are two for every core, of a shape
 /// that makes the least of it.
 fn cuts(rows: usize, n: usize) -> (usize, usize) {
     if !cuts_are_free() {
         return (PANEL, rows.div_ceil(TASKS.div_ceil(n.div_ceil(PANEL).max(1))).clamp(ROWS.0, ROWS.1));
     }
-    let tasks = if rayon::current_num_threads() > 1 { 4 * rayon::current_num_threads() } else { 1 };
+    let tasks = if rayon::current_num_threads() > 1 { 2 * rayon::current_num_threads() } else { 1 };
     let runs = (tasks as f64 * rows as f64 / n.max(1) as f64).sqrt().round().max(1.0);
     let panels = (tasks as f64 / runs).round().max(1.0) as usize;
     (n.div_ceil(panels).next_multiple_of(32), rows.div_ceil(runs as usize).max(ROWS.0))

@@ -119,14 +119,14 @@ fn by_tokens(q: &Tensor, k: &Tensor, v: &Tensor, eps: f32) -> Result<Tensor> {
         let (key, query) = (Mat::new(key, n, d, d, 1), Mat::new(query, n, d, d, 1));
         product(state, (d, 1), false, key.transposed(), Mat::new(values, n, d, stride, 1));
         product(made, (d, 1), false, query, Mat::new(state, d, d, d, 1));
-        for (token, made) in made.chunks_exact(d).enumerate() {
-            // SAFETY: (sample, token, head) is this task's own run of d values.
-            let run = unsafe { shared.part(((sample * n + token) * h + head) * d, d) };
-            simd!({
+        simd!({
+            for (token, made) in made.chunks_exact(d).enumerate() {
+                // SAFETY: (sample, token, head) is this task's own run of d values.
+                let run = unsafe { shared.part(((sample * n + token) * h + head) * d, d) };
                 let below = 1.0 / (dot(&query.data[token * d..][..d], total) + eps);
                 run.iter_mut().zip(made).for_each(|(o, m)| *o = m * below);
-            });
-        }
+            }
+        });
     });
     Tensor::from_vec(out, (b, n, h, d), q.device())?.permute((0, 2, 3, 1)) // (B, h, d, N)
 }
