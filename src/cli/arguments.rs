@@ -2,7 +2,7 @@
 
 use crate::document::USUAL_REACH;
 use crate::pipeline::{DeviceChoice, DtypeChoice, PlanChoice, Precision, Residency};
-use crate::recipe::{Factor, ModelId, NullAr, NullVae, Recipe, Sampling, Size};
+use crate::recipe::{Factor, ModelId, NullAr, NullVae, Quality, Recipe, Sampling, Size, Solver};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -274,9 +274,19 @@ pub struct Common {
     /// The same seed gives the same picture
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Steps of the painting
-    #[arg(long, default_value_t = 30)]
-    pub steps: usize,
+    /// How much of the work is done: `best` is the official way; the others paint fewer steps of a higher order, the last of
+    /// them without guidance. `--steps`, `--solver` and `--guided` change parts of it
+    #[arg(long, value_enum, default_value_t = QualityChoice::Best)]
+    pub quality: QualityChoice,
+    /// Steps of the painting; 30 for the best quality
+    #[arg(long)]
+    pub steps: Option<usize>,
+    /// How the painting goes from step to step
+    #[arg(long, value_enum)]
+    pub solver: Option<SolverChoice>,
+    /// Levels of noise, 0 to 1, at which guidance is at work
+    #[arg(long, num_args = 2, value_names = ["FROM", "TO"])]
+    pub guided: Option<Vec<f32>>,
     /// How closely the request is followed; 1 is without guidance
     #[arg(long, default_value_t = 2.0)]
     pub guidance: f32,
@@ -346,6 +356,23 @@ pub struct Common {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum QualityChoice {
+    Draft,
+    Balanced,
+    Best,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SolverChoice {
+    /// Official
+    Euler,
+    /// DPM-Solver++ 2M
+    Dpm,
+    /// Of second order over the level of noise
+    Adams,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Device {
     Auto,
     Cpu,
@@ -383,9 +410,27 @@ impl Common {
 
     pub fn recipe(&self) -> Recipe {
         let size = self.width.zip(self.height).map(|(width, height)| Size { width, height });
+        let official = Recipe::new(self.model(), self.prompt.as_str());
+        let quality = match self.quality {
+            QualityChoice::Draft => Quality::Draft,
+            QualityChoice::Balanced => Quality::Balanced,
+            QualityChoice::Best => Quality::Best,
+        };
+        let mut shortcuts = quality.shortcuts();
+        if let Some(solver) = self.solver {
+            shortcuts.solver = match solver {
+                SolverChoice::Euler => Solver::Euler,
+                SolverChoice::Dpm => Solver::DpmPlusPlus2M,
+                SolverChoice::Adams => Solver::Adams,
+            };
+        }
+        if let Some([from, to]) = self.guided.as_deref() {
+            shortcuts.guided = [*from, *to];
+        }
         Recipe {
             seed: self.seed,
-            steps: self.steps,
+            steps: self.steps.unwrap_or(quality.steps(official.steps)),
+            shortcuts,
             guidance: self.guidance,
             size,
             sampling: Sampling {
@@ -406,7 +451,7 @@ impl Common {
                 NullVaeChoice::ConnectorOfZeros => NullVae::ConnectorOfZeros,
                 NullVaeChoice::Keep => NullVae::Keep,
             },
-            ..Recipe::new(self.model(), self.prompt.as_str())
+            ..official
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Adjust, Context, Export, History, How, Mode, Replay, Select, Setting, Shelf, Touch};
 use crate::document::RevisionId;
 use crate::jobs::{DeviceChoice, JobId};
-use crate::recipe::{Factor, ModelId};
+use crate::recipe::{Factor, ModelId, Quality};
 use std::path::PathBuf;
 
 /// What is new when a recipe is run again.
@@ -70,6 +70,8 @@ pub enum Action {
     RecallOlder,
     RecallNewer,
     SetSteps(usize),
+    /// Steps and shortcuts that go together.
+    SetQuality(Quality),
     SetGuidance(f32),
     SetSeed(u64),
     /// Whether the seed stays for the next run.

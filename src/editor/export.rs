@@ -189,6 +189,7 @@ impl Editor {
         };
         self.draft.steps = recipe.steps.clamp(1, super::MOST_STEPS);
         self.draft.guidance = recipe.guidance.clamp(1.0, 10.0);
+        self.draft.shortcuts = recipe.shortcuts;
         (self.draft.seed, self.draft.seed_locked) = (recipe.seed, true);
         let model = if recipe.model.name() == self.model.id.name() {
             String::new()

@@ -6,7 +6,7 @@ use super::{Ask, Editor, Mode, Model, NoticeKind, Question};
 use crate::document::{Origin, Revision};
 use crate::imaging::{ENDINGS, Picture, Pyramid};
 use crate::jobs::{Command, Thumbnail};
-use crate::recipe::ModelId;
+use crate::recipe::{ModelId, Quality};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -69,7 +69,8 @@ impl Editor {
         if id != self.model.id {
             self.map = None;
             self.scrubbed = None;
-            self.draft.steps = self.settings.steps.unwrap_or_else(|| usual_steps(&id));
+            let quality = Quality::of(self.draft.shortcuts).unwrap_or_default();
+            self.draft.steps = quality.steps(self.settings.steps.unwrap_or_else(|| usual_steps(&id)));
         }
         self.settings.model = id.clone();
         self.model = Model { id: id.clone(), facts: None };

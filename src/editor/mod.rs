@@ -57,7 +57,7 @@ pub use crate::jobs::{
 use crate::document::{Document, Revision, RevisionId};
 use crate::imaging::{ContextBox, Difference, Mask, Pyramid, Ratio};
 use crate::jobs::{Command, Event, ModelFacts, PreviewMap};
-use crate::recipe::{ModelId, Recipe};
+use crate::recipe::{ModelId, Recipe, Shortcuts};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -85,6 +85,7 @@ pub struct Draft {
     pub mode: Mode,
     pub steps: usize,
     pub guidance: f32,
+    pub shortcuts: Shortcuts,
     pub seed: u64,
     pub seed_locked: bool,
     pub variations: usize,
@@ -260,6 +261,7 @@ impl Editor {
                 mode: Mode::Edit,
                 steps: settings.steps.unwrap_or_else(|| usual_steps(&id)),
                 guidance: Recipe::new(ModelId::Nano, "").guidance,
+                shortcuts: Shortcuts::default(),
                 seed: 0,
                 seed_locked: false,
                 variations: 1,
@@ -407,6 +409,12 @@ impl Editor {
             Action::SetSteps(steps) => {
                 self.before(Slider::Steps);
                 self.draft.steps = steps.clamp(1, MOST_STEPS);
+            }
+            Action::SetQuality(quality) => {
+                self.before(Slider::Steps);
+                let usual = self.settings.steps.unwrap_or_else(|| usual_steps(&self.model.id));
+                self.draft.steps = quality.steps(usual).min(MOST_STEPS);
+                self.draft.shortcuts = quality.shortcuts();
             }
             Action::SetGuidance(guidance) if guidance.is_finite() => {
                 self.before(Slider::Guidance);

@@ -56,6 +56,7 @@ impl Editor {
             seed: self.draft.seed,
             steps: self.draft.steps,
             guidance: self.draft.guidance,
+            shortcuts: self.draft.shortcuts,
             sampling: Sampling::for_pictures(&self.model.id),
             ..Recipe::new(self.model.id.clone(), prompt.as_str())
         };
@@ -171,6 +172,7 @@ impl Editor {
             mode: if parent.is_some() { Mode::Edit } else { Mode::Generate },
             steps: recipe.steps,
             guidance: recipe.guidance,
+            shortcuts: recipe.shortcuts,
             seed: recipe.seed,
             seed_locked: true,
             variations: 1,

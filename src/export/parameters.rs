@@ -2,6 +2,7 @@
 
 use super::Words;
 use crate::document::Chain;
+use crate::recipe::{Shortcuts, Solver};
 use std::fmt::Write as _;
 
 /// The longest text that is looked at, in bytes.
@@ -11,7 +12,16 @@ const MOST_BYTES: usize = 1 << 20;
 pub(super) fn text(chain: &Chain, [width, height]: [u32; 2]) -> Option<String> {
     let recipe = chain.recipes().next_back()?;
     let mut out = recipe.prompt.trim().to_owned();
-    let _ = write!(out, "\nSteps: {}, Sampler: Euler, CFG scale: {}, Seed: {}", recipe.steps, recipe.guidance, recipe.seed);
+    let sampler = match recipe.shortcuts.solver {
+        Solver::Euler => "Euler",
+        Solver::DpmPlusPlus2M => "DPM++ 2M",
+        Solver::Adams => "Adams 2",
+    };
+    let _ = write!(out, "\nSteps: {}, Sampler: {sampler}, CFG scale: {}, Seed: {}", recipe.steps, recipe.guidance, recipe.seed);
+    let [from, to] = recipe.shortcuts.guided;
+    if [from, to] != Shortcuts::default().guided {
+        let _ = write!(out, ", Guided: {from} to {to}");
+    }
     if let Some(finish) = recipe.finish_seed {
         let _ = write!(out, ", Finish seed: {finish}");
     }
@@ -62,7 +72,7 @@ pub(super) fn read(text: &str) -> Option<Words> {
 mod tests {
     use super::*;
     use crate::document::{Begins, Link};
-    use crate::recipe::{ModelId, Recipe};
+    use crate::recipe::{ModelId, Quality, Recipe};
 
     #[test]
     fn ours_and_theirs_are_read() {
@@ -70,6 +80,11 @@ mod tests {
         let chain = Chain::new(Begins::Words, vec![Link::Model { recipe: Box::new(recipe), place: None }]);
         let words = read(&text(&chain, [64, 32]).unwrap()).unwrap();
         assert_eq!((words.prompt.as_str(), words.steps, words.guidance, words.seed), ("a fox,\nSteps: many", Some(12), Some(3.5), Some(0)));
+
+        let recipe = Recipe { steps: 9, shortcuts: Quality::Balanced.shortcuts(), ..Recipe::new(ModelId::Nano, "x") };
+        let chain = Chain::new(Begins::Words, vec![Link::Model { recipe: Box::new(recipe), place: None }]);
+        let said = text(&chain, [8, 8]).unwrap();
+        assert!(said.contains("Steps: 9, Sampler: DPM++ 2M,") && said.contains(", Guided: 0.22 to 1,"), "{said}");
 
         let theirs = "photo of a (cat:1.2), <lora:x:0.8>\nsecond line\nNegative prompt: blurry,\nugly\nSteps: 20, Sampler: DPM++ 2M Karras, \
             CFG scale: 7, Seed: 1234567890123, Size: 512x768, Model hash: abc, Model: dream_8, Lora hashes: \"x: 1, Seed: 3\", Version: v1.6.0";

@@ -8,6 +8,7 @@ use super::watch::{Branch, Watch};
 use super::{Preview, Request, Result, Stage};
 use crate::models::Probe;
 use crate::models::sana::SanaTransformer2D;
+use crate::recipe::Solver;
 use candle_core::{DType, Tensor};
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ pub struct Surroundings<'a> {
     pub free: &'a [bool],
 }
 
-/// Runs the Euler steps with guidance, the branches without and with the request side by side.
+/// Runs the steps with guidance, the branches without and with the request side by side.
 ///
 /// `path` becomes the latents after every step, `(1, C, h, w)` f32 each. What is in it, or else what `request.path` brought
 /// along, was painted before: the painting goes on behind it. A run that is short of memory has there what is painted.
@@ -81,31 +82,61 @@ pub fn denoise(
             path.push(latents.to_tensor(noise.device())?);
         }
     }
-    // What was painted before without surroundings begins in them now.
-    let mut x = hold(path.last().unwrap_or(noise).to_dtype(DType::F32)?, schedule.sigmas[path.len()])?;
-    for step in path.len()..recipe.steps {
-        watch.pulse()?;
+    // The velocity with guidance, what the two branches say, and x0 = x - sigma · v.
+    let predict = |x: &Tensor, step: usize, watch: &mut Watch| -> Result<Said> {
+        let sigma = schedule.sigmas[step];
+        let guides = (recipe.shortcuts.guided[0]..=recipe.shortcuts.guided[1]).contains(&sigma);
         let current = x.to_dtype(dtype)?;
         let input = match &reference {
             None => current,
             Some(reference) if configs.noise_by_channel() => Tensor::cat(&[&current, reference], 1)?,
             Some(reference) => Tensor::cat(&[&current, reference], 3)?,
         };
-        let input = Tensor::cat(&[&input, &input], 0)?; // (2, C, h, w or 2w)
+        let input = if guides { Tensor::cat(&[&input, &input], 0)? } else { input }; // (2 or 1, C, h, w or 2w)
         let mut places = watch.in_step(step);
-        let v = if request.plain {
-            let again = contexts(&mut Watch::silent())?;
-            let now = sana.timesteps(&schedule.timesteps[step..=step])?;
-            sana.forward(&input, &[&again.0, &again.1], &now, 0, &mut places)?
+        let (again, now);
+        let (contexts, times, at) = if request.plain {
+            again = contexts(&mut Watch::silent())?;
+            now = sana.timesteps(&schedule.timesteps[step..=step])?;
+            (&again, &now, 0)
         } else {
-            sana.forward(&input, &[&once.0, &once.1], &times, step, &mut places)?
+            (&once, &times, step)
         };
+        let branches = [&contexts.0, &contexts.1];
+        let v = sana.forward(&input, &branches[usize::from(!guides)..], times, at, &mut places)?;
         let v = v.narrow(1, 0, channels)?.narrow(3, 0, width)?.to_dtype(DType::F32)?;
-        let (uncond, cond) = (v.narrow(0, 0, 1)?, v.narrow(0, 1, 1)?);
-        let guided = (&uncond + ((&cond - &uncond)? * f64::from(recipe.guidance_at(step)))?)?;
-        let predicted = hold((&x - (&guided * f64::from(schedule.sigmas[step]))?)?, 0.0)?;
+        let cond = v.narrow(0, usize::from(guides), 1)?;
+        let uncond = v.narrow(0, 0, 1)?;
+        let guided = if guides { (&uncond + ((&cond - &uncond)? * f64::from(recipe.guidance_at(step)))?)? } else { cond.clone() };
+        let x0 = (x - (&guided * f64::from(sigma))?)?;
+        Ok(Said { uncond, cond, guided, x0 })
+    };
+    // What was painted before without surroundings begins in them now.
+    let after = |path: &[Tensor], steps: usize| -> Result<Tensor> {
+        let x = if steps == 0 { noise } else { &path[steps - 1] };
+        hold(x.to_dtype(DType::F32)?, schedule.sigmas[steps])
+    };
+    let mut x = after(path, path.len())?;
+    let looks_back = recipe.shortcuts.solver != Solver::Euler;
+    // A run that goes on predicts once more what was predicted before, so that it goes on as it would have gone.
+    let mut before = if looks_back && !path.is_empty() {
+        let step = path.len() - 1;
+        Some(predict(&after(path, step)?, step, &mut Watch::silent())?.x0)
+    } else {
+        None
+    };
+    for step in path.len()..recipe.steps {
+        watch.pulse()?;
+        let Said { uncond, cond, guided, x0 } = predict(&x, step, watch)?;
+        let predicted = hold(x0.clone(), 0.0)?;
         // Rounded to the model's type after each step, as the reference does it; nothing happens in f32.
-        x = hold((&x + (&guided * f64::from(schedule.delta(step)))?)?, schedule.sigmas[step + 1])?;
+        let moved = match recipe.shortcuts.solver {
+            Solver::Euler => (&x + (&guided * f64::from(schedule.delta(step)))?)?,
+            Solver::DpmPlusPlus2M => schedule.second_order(step, &x, &x0, before.as_ref())?,
+            Solver::Adams => schedule.adams(step, &x, &x0, before.as_ref())?,
+        };
+        before = looks_back.then_some(x0);
+        x = hold(moved, schedule.sigmas[step + 1])?;
         x = x.to_dtype(dtype)?.to_dtype(DType::F32)?;
         if watch.dumps() {
             for (name, tensor) in [("uncond", &uncond), ("cond", &cond), ("guided", &guided), ("latents", &x)] {
@@ -129,6 +160,14 @@ pub fn denoise(
     }
     watch.finish(Stage::Denoise);
     Ok(())
+}
+
+/// What the model says at a step, `(1, C, h, w)` each.
+struct Said {
+    uncond: Tensor,
+    cond: Tensor,
+    guided: Tensor,
+    x0: Tensor,
 }
 
 /// [`Surroundings`] as tensors on the device.

@@ -1,4 +1,6 @@
-//! The flow-match Euler schedule.
+//! The flow-match schedule, and steps of second order along it.
+
+use candle_core::{Result, Tensor};
 
 /// Noise levels and times of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +25,41 @@ impl Schedule {
         Self { sigmas, timesteps }
     }
 
+    /// The latents after a step by DPM-Solver++ 2M, from what was predicted at it and at the step before.
+    ///
+    /// With x = (1 - sigma) x0 + sigma noise and lambda = ln((1 - sigma) / sigma), e^-h is the quotient of the noise to the signal
+    /// after the step and before it. The first step has no signal and the last one no noise: they are of first order, as is
+    /// what follows the first.
+    ///
+    /// # Source      diffusers 0.34 `DPMSolverMultistepScheduler` (`multistep_dpm_solver_second_order_update`, midpoint) for flows
+    pub fn second_order(&self, step: usize, x: &Tensor, predicted: &Tensor, before: Option<&Tensor>) -> Result<Tensor> {
+        let sigma = |step: usize| f64::from(self.sigmas[step]);
+        let lambda = |step: usize| ((1.0 - sigma(step)) / sigma(step)).ln();
+        let (now, next) = (sigma(step), sigma(step + 1));
+        let rest = (1.0 - now) * next / ((1.0 - next) * now); // e^-h
+        let mut target = predicted.clone();
+        if let (Some(before), true, true) = (before, step > 1, next > 0.0) {
+            let ratio = (lambda(step) - lambda(step - 1)) / (lambda(step + 1) - lambda(step));
+            target = (&target + ((predicted - before)? * (0.5 / ratio))?)?;
+        }
+        (x * (next / now))? + (target * ((1.0 - next) * (1.0 - rest)))?
+    }
+
+    /// The same with x0 on a line through both predictions over sigma: dx = (x - x0) dsigma / sigma has a solution then.
+    ///
+    /// With x0 = a + b sigma it is x' = (sigma' / sigma) x + (1 - sigma' / sigma) a - b sigma' ln(sigma' / sigma).
+    pub fn adams(&self, step: usize, x: &Tensor, predicted: &Tensor, before: Option<&Tensor>) -> Result<Tensor> {
+        let sigma = |step: usize| f64::from(self.sigmas[step]);
+        let rest = sigma(step + 1) / sigma(step);
+        let Some(before) = before.filter(|_| step > 0) else {
+            return (x * rest)? + (predicted * (1.0 - rest))?;
+        };
+        let slope = ((predicted - before)? / (sigma(step) - sigma(step - 1)))?;
+        let start = (predicted - (&slope * sigma(step))?)?;
+        let bend = if rest > 0.0 { sigma(step + 1) * rest.ln() } else { 0.0 };
+        ((x * rest)? + (start * (1.0 - rest))?)? - (slope * bend)?
+    }
+
     /// sigma of the next step less that of this one.
     pub fn delta(&self, step: usize) -> f32 {
         self.sigmas[step + 1] - self.sigmas[step]
@@ -32,6 +69,42 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::Solver;
+    use candle_core::Device;
+
+    #[test]
+    fn steps_that_look_back_are_exact_for_a_constant_and_closer_else() {
+        let tensor = |v: f64| Tensor::new(&[v], &Device::Cpu).unwrap();
+        let value = |t: &Tensor| t.to_vec1::<f64>().unwrap()[0];
+        // x0 is predicted as a smooth function of the level; the truth is Euler's with very many steps.
+        let predicted = |sigma: f64, slope: f64| 0.7 + slope * sigma * sigma;
+        let run = |steps: usize, slope: f64, solver: Solver| {
+            let schedule = Schedule::new(steps, 1.0);
+            let (mut x, mut before) = (tensor(-1.3), None);
+            for step in 0..steps {
+                let x0 = tensor(predicted(f64::from(schedule.sigmas[step]), slope));
+                x = match solver {
+                    Solver::DpmPlusPlus2M => schedule.second_order(step, &x, &x0, before.as_ref()).unwrap(),
+                    Solver::Adams => schedule.adams(step, &x, &x0, before.as_ref()).unwrap(),
+                    Solver::Euler => {
+                        let v = ((&x - &x0).unwrap() / f64::from(schedule.sigmas[step])).unwrap();
+                        (&x + (v * f64::from(schedule.delta(step))).unwrap()).unwrap()
+                    }
+                };
+                before = Some(x0);
+            }
+            value(&x)
+        };
+        for solver in [Solver::DpmPlusPlus2M, Solver::Adams] {
+            assert!((run(8, 0.0, solver) - run(8, 0.0, Solver::Euler)).abs() < 1e-6, "a constant prediction is followed exactly");
+        }
+        // The end is what is predicted at the end.
+        let error = |steps, solver| (run(steps, 0.9, solver) - predicted(0.0, 0.9)).abs();
+        let [euler, dpm, adams] =
+            [Solver::Euler, Solver::DpmPlusPlus2M, Solver::Adams].map(|solver| [error(16, solver), error(32, solver)]);
+        assert!(dpm[0] < 1.001 * euler[0] && adams[0] < 0.3 * euler[0], "{euler:?} {dpm:?} {adams:?}");
+        assert!(adams[1] < 0.3 * adams[0], "of second order: {adams:?}");
+    }
 
     #[test]
     fn thirty_steps_are_the_official_ones() {

@@ -3,9 +3,9 @@
 use super::history::Tree;
 use super::icons::{Icon, icon_button};
 use super::words::{figure, say, tell, tip_of};
-use super::{Thumbnails, adjust, edit, models, theme, upscale};
+use super::{Thumbnails, adjust, edit, models, names, theme, upscale};
 use crate::editor::{Action, Again, Editor, MOST_STEPS, MOST_VARIATIONS, Mode, Shelf, Touch};
-use crate::recipe::ModelId;
+use crate::recipe::{ModelId, Quality};
 use eframe::egui::{self, Button, DragValue, Id, RichText, Role, ScrollArea, Slider, Ui, WidgetInfo, vec2};
 
 pub fn show(ui: &mut Ui, editor: &Editor, tree: &mut Tree, thumbnails: &mut Thumbnails, actions: &mut Vec<Action>) {
@@ -116,6 +116,22 @@ fn count_words(values: u64) -> String {
 fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     let draft = &editor.draft;
     egui::Grid::new("settings").num_columns(2).spacing(vec2(theme::GAP, 4.0)).min_col_width(72.0).show(ui, |ui| {
+        ui.label(say("settings-quality")).on_hover_text(say("settings-quality.tip"));
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            let now = Quality::of(draft.shortcuts);
+            for quality in Quality::ALL {
+                let key = names::quality(quality);
+                let response = ui.add(Button::selectable(now == Some(quality), say(key))).on_hover_text(say(tip_of(key)));
+                let name = format!("{}: {}", say("settings-quality"), say(key));
+                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, now == Some(quality), name.clone()));
+                if response.clicked() {
+                    actions.push(Action::SetQuality(quality));
+                }
+            }
+        });
+        ui.end_row();
+
         let tip = &say("settings-steps.tip");
         let label = ui.label(say("settings-steps")).on_hover_text(tip);
         let mut steps = draft.steps;
@@ -194,6 +210,10 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             }
             let guidance = figure(recipe.guidance.to_string());
             let line = tell!("recipe-line", seed = recipe.seed.to_string(), steps = recipe.steps, guidance = guidance);
+            let line = match Quality::of(recipe.shortcuts) {
+                Some(Quality::Best) => line,
+                quality => format!("{line}, {}", say(quality.map_or("quality-own", names::quality))),
+            };
             let tip = format!("{}: {line}", say("action-take-recipe.tip"));
             if icon_button(ui, Icon::Recipe, &say("action-take-recipe"), &tip, true).clicked() {
                 actions.push(Action::TakeRecipe);

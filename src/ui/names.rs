@@ -4,6 +4,7 @@ use super::words::{say, tell};
 use crate::document::{Origin, Revision};
 use crate::editor::{Editor, Kind, Stage, sentence};
 use crate::imaging::Tool;
+use crate::recipe::Quality;
 
 /// A picture: the name that a person gave, the prompt, the file's name, or how it was made.
 pub fn title(revision: &Revision) -> String {
@@ -39,6 +40,15 @@ pub fn stage(stage: Stage) -> &'static str {
         Stage::Blueprint => "stage-blueprint",
         Stage::Denoise => "stage-denoise",
         Stage::Decode => "stage-decode",
+    }
+}
+
+/// Steps and shortcuts that go together, as a key with a tooltip.
+pub fn quality(quality: Quality) -> &'static str {
+    match quality {
+        Quality::Draft => "quality-draft",
+        Quality::Balanced => "quality-balanced",
+        Quality::Best => "quality-best",
     }
 }
 

@@ -3,20 +3,26 @@
 //!
 //!     cargo bench --profile dev --bench stages -- --size full --stage all --threads 2 --runs 5
 //!
-//! `median_s` and `min_s` are wall time, `cpu_s` processor time over all threads. One layer is timed at full size;
-//! `stage_s` is its time by the number of layers.
+//! The machine's ceilings come first: what a large product reaches, and what is read from memory in a second. `median_s` and
+//! `min_s` are wall time, `spread` is the distance of the quartiles as a share of the median, `cpu_s` processor time over all
+//! threads, `peak_bytes` the most memory that the process has had up to then. One layer is timed at full size; `stage_s` is its
+//! time by the number of layers. `--size nano` runs the embedded model from end to end, at each quality.
 
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::var_builder::SimpleBackend;
 use clap::{Parser, ValueEnum};
+use pentimento::imaging::Picture;
 use pentimento::models::dc_ae::{self, BlockType, Strips};
-use pentimento::models::layers::{BLOCKS, Hold, Linear};
+use pentimento::models::kernels::{self, BlockType as Kind, Blocks};
+use pentimento::models::layers::{BLOCKS, Connector, Hold, Linear, Weight};
 use pentimento::models::qwen3::{self, KvCache, Qwen3};
 use pentimento::models::sana::{self, Condition, SanaTransformer2D};
 use pentimento::models::siglip::{self, SiglipVisionTransformer};
 use pentimento::models::ta_tok;
-use pentimento::pipeline::{Rng, Stream, memory};
+use pentimento::pipeline::{Blueprint, DeviceChoice, Engine, Observer, Outcome, Preview, Request, Rng, Settings, Stream, memory};
+use pentimento::recipe::{ModelId, Quality, Recipe, Sampling};
+use rayon::prelude::*;
 use serde_json::json;
 use std::time::Instant;
 
@@ -42,14 +48,20 @@ struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Size {
+    Nano,
     Small,
     Full,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Stage {
+    Ceilings,
     Ar,
+    /// Products of one token with weights of a layer, as floats and in 8 bits
+    Bits,
     Dit,
+    Depthwise,
+    Connectors,
     Vae,
     Encode,
     Vision,
@@ -107,7 +119,19 @@ impl Bench {
     }
 
     /// Runs once to warm up, then `runs` times. Processor time is taken over all runs, its clock being coarse.
-    fn report(&self, what: &str, layers: usize, runs: usize, mut work: impl FnMut() -> Result<()>) -> Result<()> {
+    fn report(&self, what: &str, layers: usize, runs: usize, work: impl FnMut() -> Result<()>) -> Result<()> {
+        self.measure(what, layers, runs, &[], work)
+    }
+
+    /// The same; amounts of work, in units of 10⁹, are also told by the second.
+    fn measure(
+        &self,
+        what: &str,
+        layers: usize,
+        runs: usize,
+        per_second: &[(&str, f64)],
+        mut work: impl FnMut() -> Result<()>,
+    ) -> Result<()> {
         work()?;
         let mut wall = Vec::new();
         let cpu = cpu_seconds();
@@ -119,13 +143,23 @@ impl Bench {
         let cpu = (cpu_seconds() - cpu) / wall.len() as f64;
         wall.sort_by(f64::total_cmp);
         let (median, min) = (wall[wall.len() / 2], wall[0]);
-        let size = if self.arguments.size == Size::Full { "full" } else { "small" };
-        println!(
-            "{}",
-            json!({"size": size, "dtype": self.arguments.dtype, "threads": self.arguments.threads, "what": what, "median_s": median, "min_s": min,
-                   "cpu_s": cpu, "runs": wall.len(), "layers": layers, "stage_s": median * layers as f64})
-        );
+        let spread = (wall[wall.len() * 3 / 4] - wall[wall.len() / 4]) / median;
+        let mut line = json!({"size": self.size(), "dtype": self.arguments.dtype, "threads": self.arguments.threads, "what": what,
+            "median_s": median, "min_s": min, "spread": (spread * 1e3).round() / 1e3, "cpu_s": cpu, "runs": wall.len(), "layers": layers,
+            "stage_s": median * layers as f64, "peak_bytes": memory::peak_bytes()});
+        for (unit, amount) in per_second {
+            line[*unit] = json!((amount / median * 10.0).round() / 10.0);
+        }
+        println!("{line}");
         Ok(())
+    }
+
+    fn size(&self) -> &'static str {
+        match self.arguments.size {
+            Size::Nano => "nano",
+            Size::Small => "small",
+            Size::Full => "full",
+        }
     }
 }
 
@@ -263,6 +297,136 @@ fn dit(bench: &Bench, sizes: &Sizes) -> Result<()> {
     Ok(())
 }
 
+/// The most that stages could reach: a product of a size that suits it, and reading memory that no cache holds.
+fn ceilings(bench: &Bench) -> Result<()> {
+    let (runs, side) = (bench.arguments.runs.max(3), 2048);
+    let (x, w) = (random(&[side, side], 1.0)?, random(&[side, side], 1.0)?);
+    let flop = [("gflop_per_s", 2e-9 * (side as f64).powi(3))];
+    bench.measure("ceiling, product of 2048 x 2048 x 2048", 1, runs, &flop, || kernels::linear(&x, &w, None).map(drop))?;
+    let values = vec![1u64; 1 << 26];
+    let read = [("gb_per_s", 8e-9 * values.len() as f64)];
+    bench.measure("ceiling, reading 512 MiB", 1, runs, &read, || {
+        let sum = values.par_chunks(1 << 18).map(|part| {
+            let sums = part.as_chunks::<16>().0.iter().fold([0u64; 16], |mut sums, v| {
+                sums.iter_mut().zip(v).for_each(|(s, v)| *s ^= v);
+                sums
+            });
+            sums.iter().fold(0, |a, b| a ^ b)
+        });
+        std::hint::black_box(sum.reduce(|| 0, |a, b| a ^ b));
+        Ok(())
+    })
+}
+
+/// One token against the matrices of several layers, so that no cache holds them: the part of a token that memory bounds.
+fn bits(bench: &Bench, sizes: &Sizes) -> Result<()> {
+    const LAYERS: usize = 6;
+    let (h, m, cfg) = (sizes.lm.hidden_size, sizes.lm.intermediate_size, &sizes.lm);
+    let (q, kv) = (cfg.num_attention_heads * cfg.head_dim, cfg.num_key_value_heads * cfg.head_dim);
+    let shapes = [(q, h), (kv, h), (kv, h), (h, q), (m, h), (m, h), (h, m)];
+    for kind in [None, Some(Kind::Q8_0), Some(Kind::Q4K)] {
+        let mut layers = Vec::new();
+        let mut bytes = 0;
+        for (n, k) in shapes.iter().copied().cycle().take(shapes.len() * LAYERS) {
+            let weight = match kind {
+                None => {
+                    bytes += 4 * n * k;
+                    Weight::Plain(random(&[n, k], 0.02)?)
+                }
+                Some(kind) => {
+                    let Some(row) = kind.bytes_of(k) else { candle_core::bail!("rows of {k}") };
+                    bytes += n * row;
+                    // Any bytes below 64: scales are then small numbers.
+                    let values: Vec<u8> = (0..n * row).map(|i| (i * 7919 % 251) as u8 & 0x3f).collect();
+                    Weight::Blocks(Blocks::new(Tensor::from_vec(values, (n, row), &Device::Cpu)?, k, &Device::Cpu)?)
+                }
+            };
+            layers.push((Linear::from_parts(weight, None), random(&[1, k], 1.0)?));
+        }
+        let name = kind.map_or("f32", Kind::name);
+        let per_second = [("gb_per_s", bytes as f64 * 1e-9)];
+        bench.measure(&format!("matrices of {LAYERS} lm layers, 1 token, {name}"), 1, bench.arguments.runs * 2, &per_second, || {
+            layers.iter().try_for_each(|(linear, x)| linear.forward(x).map(drop))
+        })?;
+    }
+    Ok(())
+}
+
+fn depthwise(bench: &Bench, sizes: &Sizes) -> Result<()> {
+    let channels = (2.0 * sizes.sana.mlp_ratio * sizes.sana.inner_dim() as f64) as usize;
+    let side = sizes.sana.sample_size;
+    let (x, w, b) = (random(&[2, channels, side, side], 1.0)?, random(&[channels, 1, 3, 3], 0.3)?, random(&[channels], 0.1)?);
+    bench.report("depthwise convolution", 1, bench.arguments.runs * 2, || kernels::depthwise_conv2d(&x, &w, Some(&b)).map(drop))
+}
+
+fn connectors(bench: &Bench, sizes: &Sizes) -> Result<()> {
+    let (tokens, width) = (sizes.tower.vision.grid().pow(2) + 1, sizes.sana.caption_channels);
+    let connector = Connector::new(sizes.lm.hidden_size, width, &bench.vb())?;
+    let hidden = random(&[1, tokens, sizes.lm.hidden_size], 1.0)?;
+    bench.report("diffusion connector", 1, bench.arguments.runs, || connector.forward(&hidden).map(drop))
+}
+
+/// Notes when something is first to be seen.
+struct Firsts {
+    start: Instant,
+    token_s: Option<f64>,
+    preview_s: Option<f64>,
+}
+
+impl Observer for Firsts {
+    fn blueprint(&mut self, _: Blueprint) {
+        self.token_s.get_or_insert(self.start.elapsed().as_secs_f64());
+    }
+
+    fn preview(&mut self, _: Preview) {
+        self.preview_s.get_or_insert(self.start.elapsed().as_secs_f64());
+    }
+
+    fn wants_previews(&self) -> bool {
+        true
+    }
+}
+
+/// The embedded model from end to end, loaded before: the median run of each quality, with when its first parts are seen.
+fn nano(bench: &Bench) -> anyhow::Result<()> {
+    let mut engine = Engine::open(&ModelId::Nano, &Settings { device: DeviceChoice::Cpu, ..Settings::default() })?;
+    for edits in [false, true] {
+        for quality in Quality::ALL {
+            let recipe = Recipe {
+                steps: quality.steps(20),
+                shortcuts: quality.shortcuts(),
+                sampling: Sampling::for_pictures(&ModelId::Nano),
+                ..Recipe::new(ModelId::Nano, if edits { "make it night" } else { "a fox in the snow" })
+            };
+            let mut request = Request::new(recipe);
+            if edits {
+                let rgb: Vec<u8> = (0..128 * 128 * 3).map(|i| (i * 7919 % 251) as u8).collect();
+                request.reference = Some(Picture::from_rgb8(128, 128, &rgb)?);
+            }
+            let mut runs = Vec::new();
+            for run in 0..=bench.arguments.runs.max(1) {
+                let mut firsts = Firsts { start: Instant::now(), token_s: None, preview_s: None };
+                let Outcome::Done { seconds, .. } = engine.run(&request, &mut firsts)? else { anyhow::bail!("stopped") };
+                if run > 0 {
+                    runs.push((firsts.start.elapsed().as_secs_f64(), firsts, seconds));
+                }
+            }
+            runs.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let spread = (runs[runs.len() * 3 / 4].0 - runs[runs.len() / 4].0) / runs[runs.len() / 2].0;
+            let (total, firsts, seconds) = &runs[runs.len() / 2];
+            let stages: serde_json::Map<String, serde_json::Value> =
+                seconds.iter().map(|(stage, s)| (stage.name().to_owned(), json!(s))).collect();
+            println!(
+                "{}",
+                json!({"size": "nano", "threads": bench.arguments.threads, "what": if edits { "edit" } else { "text to image" },
+                       "quality": quality.name(), "steps": request.recipe.steps, "median_s": total, "min_s": runs[0].0, "spread": spread,
+                       "first_token_s": firsts.token_s, "first_preview_s": firsts.preview_s, "stages_s": stages})
+            );
+        }
+    }
+    Ok(())
+}
+
 fn autoencoder(bench: &Bench, sizes: &Sizes) -> Result<()> {
     let runs = (bench.arguments.runs / 3).max(1);
     let side = sizes.sana.sample_size;
@@ -292,18 +456,33 @@ fn vision(bench: &Bench, sizes: &Sizes) -> Result<()> {
     bench.report("codebook projection and lookup", 1, 1, || quantiser.forward(&picture, &mut ()).map(drop))
 }
 
-fn main() -> Result<()> {
+fn main() -> anyhow::Result<()> {
     memory::tune_allocator();
     let arguments = Arguments::parse();
     let dtype = match arguments.dtype.as_str() {
         "f32" => DType::F32,
         "bf16" => DType::BF16,
         "f16" => DType::F16,
-        other => candle_core::bail!("unknown type {other}"),
+        other => anyhow::bail!("unknown type {other}"),
     };
-    rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build_global().map_err(candle_core::Error::wrap)?;
+    rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build_global()?;
     let bench = Bench { arguments, dtype };
+    if bench.arguments.size == Size::Nano {
+        return nano(&bench);
+    }
     let sizes = sizes(bench.arguments.size);
+    if bench.wants(Stage::Ceilings) {
+        ceilings(&bench)?;
+    }
+    if bench.wants(Stage::Bits) && bench.arguments.size == Size::Full {
+        bits(&bench, &sizes)?;
+    }
+    if bench.wants(Stage::Depthwise) {
+        depthwise(&bench, &sizes)?;
+    }
+    if bench.wants(Stage::Connectors) {
+        connectors(&bench, &sizes)?;
+    }
     if bench.wants(Stage::Ar) {
         ar(&bench, &sizes)?;
     }

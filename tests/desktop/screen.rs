@@ -182,7 +182,7 @@ impl Shot {
         y.flat_map(|y| x.clone().map(move |x| (x, y))).find_map(|(left, top)| {
             let begins = is(left, top) && !is(left.saturating_sub(1), top) && !is(left, top.saturating_sub(1));
             let length = || (left..x.end).take_while(|x| is(*x, top)).count();
-            let fits = begins && !is(left + least / 2, top + tallest);
+            let fits = begins && !is(left, top + tallest) && !is(left + least / 2, top + tallest);
             fits.then(length).filter(|length| *length >= least).map(|length| [left, top, length])
         })
     }

@@ -17,7 +17,7 @@ use pentimento::imaging::{Picture, Pyramid};
 use pentimento::jobs::{
     Command, Ending, Event, Job, JobId, Kept, Latents, Made, ModelFacts, Preview, PreviewMap, Progress, Stage, Thumbnail,
 };
-use pentimento::recipe::ModelId;
+use pentimento::recipe::{ModelId, Quality};
 use proptest::prelude::*;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -280,6 +280,25 @@ fn preview(id: JobId) -> Event {
     let latents = Latents { channels: 1, height: 1, width: 1, values: vec![0.0] };
     let map = PreviewMap { channels: 1, weights: vec![0.0; 2 * 3 * 16] };
     Event::Preview { id, preview: Arc::new(Preview { step: 1, steps: 8, latents, map: Arc::new(map) }) }
+}
+
+#[test]
+fn a_quality_sets_steps_and_shortcuts_and_can_be_taken_back() {
+    let mut e = editor();
+    act(&mut e, Action::SetPrompt("blue".to_owned()));
+    let best = (e.draft.steps, e.draft.shortcuts);
+    assert!(best.1.are_none(), "nothing is spared unless it is asked for");
+    for quality in [Quality::Draft, Quality::Balanced] {
+        act(&mut e, Action::SetQuality(quality));
+        let job = job(act(&mut e, Action::Run));
+        assert_eq!((job.recipe.steps, job.recipe.shortcuts), (quality.steps(best.0), quality.shortcuts()));
+        assert!(job.recipe.steps * 3 <= best.0, "{quality:?}");
+        event(&mut e, done(job.id));
+    }
+    act(&mut e, Action::SetQuality(Quality::Best));
+    assert_eq!((e.draft.steps, e.draft.shortcuts), best);
+    act(&mut e, Action::Undo);
+    assert_ne!((e.draft.steps, e.draft.shortcuts), best);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use candle_core::{DType, Tensor};
 use pentimento::imaging;
 use pentimento::pipeline::load::Misfits;
 use pentimento::pipeline::{self, DeviceChoice, DtypeChoice, Dump, Engine, Made, Observer, Outcome, Request, Settings, load};
-use pentimento::recipe::{ModelId, NullAr, NullVae, Recipe};
+use pentimento::recipe::{ModelId, NullAr, NullVae, Quality, Recipe, Sampling, Shortcuts};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -283,17 +283,44 @@ fn the_embedded_model_makes_the_same_pictures() {
 #[test]
 fn a_painting_goes_on_from_any_step() {
     let mut engine = Engine::open(&ModelId::Nano, &settings()).unwrap();
-    let mut request = Request::new(Recipe { steps: 6, seed: 4, ..Recipe::new(ModelId::Nano, "a fox in the snow") });
     let made = |outcome: Outcome| if let Outcome::Done { mut made, .. } = outcome { made.remove(0) } else { panic!("cancelled") };
-    let whole = made(engine.run(&request, &mut ()).unwrap());
-    request.tokens = Some(whole.tokens.clone());
-    for done in [1, 5] {
-        request.path = whole.path[..done].to_vec();
-        let again = made(engine.run(&request, &mut ()).unwrap());
-        assert_eq!((again.path, again.picture), (whole.path.clone(), whole.picture.clone()), "from step {done}");
+    // With shortcuts it also needs what was predicted at the step before.
+    for shortcuts in [Shortcuts::default(), Quality::Balanced.shortcuts()] {
+        let recipe = Recipe { steps: 6, seed: 4, shortcuts, ..Recipe::new(ModelId::Nano, "a fox in the snow") };
+        let mut request = Request::new(recipe);
+        let whole = made(engine.run(&request, &mut ()).unwrap());
+        request.tokens = Some(whole.tokens.clone());
+        for done in [1, 3, 5] {
+            request.path = whole.path[..done].to_vec();
+            let again = made(engine.run(&request, &mut ()).unwrap());
+            assert_eq!((again.path, again.picture), (whole.path.clone(), whole.picture.clone()), "from step {done}");
+        }
+        request.path.clone_from(&whole.path);
+        assert!(engine.run(&request, &mut ()).is_err(), "nothing is left to paint");
     }
-    request.path.clone_from(&whole.path);
-    assert!(engine.run(&request, &mut ()).is_err(), "nothing is left to paint");
+}
+
+/// What a quality costs in closeness, on the embedded model: peak signal to noise beside the best picture.
+#[test]
+fn each_quality_is_as_close_to_the_best_as_it_says() {
+    let mut engine = Engine::open(&ModelId::Nano, &settings()).unwrap();
+    let sampling = Sampling::for_pictures(&ModelId::Nano);
+    for (seed, prompt) in [(1, "a fox in the snow"), (2, "a castle at night")] {
+        let mut picture = |quality: Quality| {
+            let (steps, shortcuts) = (quality.steps(20), quality.shortcuts());
+            let recipe = Recipe { steps, seed, shortcuts, sampling, ..Recipe::new(ModelId::Nano, prompt) };
+            let Outcome::Done { made, .. } = engine.run(&Request::new(recipe), &mut ()).unwrap() else { panic!("cancelled") };
+            made[0].picture.to_rgb8()
+        };
+        let best = picture(Quality::Best);
+        let [draft, balanced] = [Quality::Draft, Quality::Balanced].map(|quality| {
+            let made = picture(quality);
+            let squares: f64 = made.iter().zip(&best).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
+            10.0 * (255.0 * 255.0 * best.len() as f64 / squares).log10()
+        });
+        println!("{prompt}: draft {draft:.1} dB, balanced {balanced:.1} dB");
+        assert!(draft.is_finite() && draft > 28.0 && balanced > 36.0 && balanced > draft, "{prompt}: {draft:.1} and {balanced:.1} dB");
+    }
 }
 
 #[test]

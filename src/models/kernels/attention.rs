@@ -18,7 +18,7 @@ pub enum Mask<'a> {
 }
 
 /// Queries that one task works on.
-const BLOCK: usize = 64;
+const BLOCK: usize = 128;
 
 /// softmax(q kᵀ / sqrt(d) + mask) v with grouped heads: query head i reads key head i / (h / hk).
 ///

@@ -71,19 +71,62 @@ impl BlockType {
 
     /// Widens whole blocks.
     pub fn widen(self, from: &[u8], to: &mut [f32]) {
-        simd!(self.widen_inlined(from, to));
+        self.widen_with(best(), from, to);
     }
 
-    /// [`Self::widen`] for inside of `simd!`.
-    #[inline(always)]
-    pub(super) fn widen_inlined(self, from: &[u8], to: &mut [f32]) {
-        match self {
-            Self::Q8_0 => blocks::<34, 32>(from, to, q8_0),
-            Self::Q4K => blocks::<144, 256>(from, to, q4_k),
-            Self::Q5K => blocks::<176, 256>(from, to, q5_k),
-            Self::Q6K => blocks::<210, 256>(from, to, q6_k),
+    /// [`Self::widen`] by certain vectors, where there are any for it.
+    pub(super) fn widen_with(self, level: Option<Level>, from: &[u8], to: &mut [f32]) {
+        match (self, level) {
+            (Self::Q8_0, Some(level)) => level.widen_q8_0(from, to),
+            (Self::Q4K, Some(level)) => {
+                blocks::<144, 256>(from, to, |from, to| {
+                    q4_k(from, to, |bytes, low, high, to| level.widen_q4(bytes, low, high, to));
+                });
+            }
+            _ => self.widen_plain(from, to),
         }
     }
+
+    /// The plain twin of [`Self::widen`].
+    pub(super) fn widen_plain(self, from: &[u8], to: &mut [f32]) {
+        simd!(match self {
+            Self::Q8_0 => blocks::<34, 32>(from, to, q8_0),
+            Self::Q4K => blocks::<144, 256>(from, to, |from, to| q4_k(from, to, halves)),
+            Self::Q5K => blocks::<176, 256>(from, to, q5_k),
+            Self::Q6K => blocks::<210, 256>(from, to, q6_k),
+        });
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use super::dots::Level;
+
+/// Elsewhere there are none yet.
+#[cfg(not(target_arch = "x86_64"))]
+#[derive(Clone, Copy)]
+pub(super) enum Level {}
+
+#[cfg(not(target_arch = "x86_64"))]
+impl Level {
+    pub fn dot_q8_0(self, _: &[f32], _: &[u8]) -> f32 {
+        match self {}
+    }
+
+    pub fn widen_q8_0(self, _: &[u8], _: &mut [f32]) {
+        match self {}
+    }
+
+    pub fn widen_q4(self, _: &[u8; 32], _: (f32, f32), _: (f32, f32), _: &mut [f32; 64]) {
+        match self {}
+    }
+}
+
+/// The best vectors of this processor.
+pub(super) fn best() -> Option<Level> {
+    #[cfg(target_arch = "x86_64")]
+    return Level::best();
+    #[cfg(not(target_arch = "x86_64"))]
+    None
 }
 
 #[inline(always)]
@@ -120,15 +163,20 @@ fn scale_and_least(j: usize, q: &[u8]) -> (f32, f32) {
 }
 
 #[inline(always)]
-fn q4_k(from: &[u8; 144], to: &mut [f32; 256]) {
+fn q4_k(from: &[u8; 144], to: &mut [f32; 256], run: impl Fn(&[u8; 32], (f32, f32), (f32, f32), &mut [f32; 64])) {
     let (d, least) = (f16(from[0], from[1]), f16(from[2], from[3]));
     for (pair, (to, q)) in to.as_chunks_mut::<64>().0.iter_mut().zip(from[16..].as_chunks::<32>().0).enumerate() {
         let ((s1, m1), (s2, m2)) = (scale_and_least(2 * pair, &from[4..16]), scale_and_least(2 * pair + 1, &from[4..16]));
-        let (d1, m1, d2, m2) = (d * s1, least * m1, d * s2, least * m2);
-        let (low, high) = to.split_at_mut(32);
-        low.iter_mut().zip(q).for_each(|(t, q)| *t = d1 * f32::from(q & 15) - m1);
-        high.iter_mut().zip(q).for_each(|(t, q)| *t = d2 * f32::from(q >> 4) - m2);
+        run(q, (d * s1, least * m1), (d * s2, least * m2), to);
     }
+}
+
+/// The low halves of bytes, then the high ones, each · scale - least.
+#[inline(always)]
+fn halves(q: &[u8; 32], (d1, m1): (f32, f32), (d2, m2): (f32, f32), to: &mut [f32; 64]) {
+    let (low, high) = to.split_at_mut(32);
+    low.iter_mut().zip(q).for_each(|(t, q)| *t = d1 * f32::from(q & 15) - m1);
+    high.iter_mut().zip(q).for_each(|(t, q)| *t = d2 * f32::from(q >> 4) - m2);
 }
 
 #[inline(always)]

@@ -8,6 +8,9 @@ use super::{Scratch, Values, is_fast};
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
+/// Values that are summed tap by tap.
+const RUN: usize = 2048;
+
 /// Convolution with one K x K filter per channel, K odd, stride 1, padded to the same size.
 ///
 /// # Shapes
@@ -75,23 +78,24 @@ fn run(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, gated: bool) -> Resul
     let offsets = bias.as_ref().map(Values::of).transpose()?;
     let offsets = offsets.as_ref().map(Values::as_slice).transpose()?;
     let plane = h * w;
+    let padded_len = (h + kernel - 1) * (w + kernel - 1);
     let filter = |sample: usize, channel: usize, padded: &mut [f32], out: &mut [f32]| {
+        let (padded, made) = padded.split_at_mut(padded_len);
         let at = (sample * c + channel) * plane;
         let taps = &taps[channel * kernel * kernel..(channel + 1) * kernel * kernel];
         let offset = offsets.map_or(0.0, |b| b[channel]);
-        match kernel {
-            3 => plane_filter::<3>(&source[at..at + plane], (h, w), taps, offset, gated, padded, out),
-            5 => plane_filter::<5>(&source[at..at + plane], (h, w), taps, offset, gated, padded, out),
-            _ => plane_filter_any(kernel, &source[at..at + plane], (h, w), taps, offset, gated, padded, out),
-        }
+        pad(&source[at..at + plane], (h, w), kernel / 2, gated, padded);
+        plane_filter(padded, (h, w), kernel, taps, offset, made, out);
     };
     let made = if gated { c / 2 } else { c };
     let mut result = vec![0f32; b * made * plane];
-    let padded_len = (h + kernel - 1) * (w + kernel - 1);
-    result.par_chunks_mut(plane.max(1)).enumerate().for_each(|(i, out)| {
+    if plane == 0 {
+        return Tensor::from_vec(result, (b, made, h, w), x.device());
+    }
+    result.par_chunks_mut(plane).enumerate().for_each(|(i, out)| {
         let (sample, channel) = (i / made, i % made);
-        let mut padded = Scratch::new(padded_len);
-        let padded = &mut padded.0[..padded_len];
+        let mut padded = Scratch::new(2 * padded_len);
+        let padded = &mut padded.0[..2 * padded_len];
         filter(sample, channel, padded, out);
         if gated {
             let mut gate = Scratch::new(plane);
@@ -107,57 +111,25 @@ fn run(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, gated: bool) -> Resul
     Tensor::from_vec(result, (b, made, h, w), x.device())
 }
 
-fn plane_filter<const K: usize>(
-    source: &[f32],
-    (h, w): (usize, usize),
-    taps: &[f32],
-    offset: f32,
-    activate: bool,
-    padded: &mut [f32],
-    out: &mut [f32],
-) {
-    pad(source, (h, w), K / 2, activate, padded);
-    let pitch = w + K - 1;
+/// Filters a plane that stands in the middle of a zero frame.
+///
+/// One long run over all rows and their frames, since vectors are long and rows are short; what it makes of the frames is left.
+/// A tap at a time over a stretch that stays in the first cache: compilers make vectors of nothing more.
+fn plane_filter(padded: &[f32], (h, w): (usize, usize), kernel: usize, taps: &[f32], offset: f32, made: &mut [f32], out: &mut [f32]) {
+    let pitch = w + kernel - 1;
+    let made = &mut made[..(h - 1) * pitch + w];
     simd!({
-        for (y, out) in out.chunks_exact_mut(w).enumerate() {
-            let rows: [&[f32]; K] = std::array::from_fn(|dy| &padded[(y + dy) * pitch..(y + dy + 1) * pitch]);
-            for (x, o) in out.iter_mut().enumerate() {
-                let mut sum = offset;
-                for dy in 0..K {
-                    for dx in 0..K {
-                        sum += taps[dy * K + dx] * rows[dy][x + dx];
-                    }
-                }
-                *o = sum;
+        for (i, run) in made.chunks_mut(RUN).enumerate() {
+            run.fill(offset);
+            for (at, tap) in taps.iter().enumerate() {
+                let seen = &padded[i * RUN + at / kernel * pitch + at % kernel..];
+                run.iter_mut().zip(seen).for_each(|(sum, v)| *sum += tap * v);
             }
+        }
+        for (out, made) in out.chunks_exact_mut(w).zip(made.chunks(pitch)) {
+            out.copy_from_slice(&made[..w]);
         }
     });
-}
-
-/// The same for a filter of any odd size.
-#[expect(clippy::too_many_arguments, reason = "one plane's worth of plain values")]
-fn plane_filter_any(
-    kernel: usize,
-    source: &[f32],
-    (h, w): (usize, usize),
-    taps: &[f32],
-    offset: f32,
-    activate: bool,
-    padded: &mut [f32],
-    out: &mut [f32],
-) {
-    pad(source, (h, w), kernel / 2, activate, padded);
-    let pitch = w + kernel - 1;
-    for (y, out) in out.chunks_exact_mut(w).enumerate() {
-        for (x, o) in out.iter_mut().enumerate() {
-            *o = offset;
-            for dy in 0..kernel {
-                for dx in 0..kernel {
-                    *o += taps[dy * kernel + dx] * padded[(y + dy) * pitch + x + dx];
-                }
-            }
-        }
-    }
 }
 
 /// Copies a plane into the middle of a zero frame, through `SiLU` if asked.

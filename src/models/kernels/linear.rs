@@ -4,7 +4,7 @@
 //! take the weights in panels, widen a panel if need be, and multiply. Arithmetic is f32 throughout.
 
 use super::blocks::{self, BlockType, Blocks};
-use super::matrix::{Mat, Shared};
+use super::matrix::{Mat, Shared, cuts_are_free};
 use super::{Scratch, Values, fold, is_fast};
 use candle_core::{D, DType, Device, Result, Storage, StorageRef, Tensor, bail};
 use half::slice::HalfFloatSliceExt;
@@ -13,13 +13,25 @@ use rayon::prelude::*;
 
 /// Up to so many rows go the way of dot products.
 const FEW_ROWS: usize = 8;
-/// Weight rows of one panel.
+/// Weight rows of one panel, input rows of one task at least and at most, and tasks that a product is cut into where its rows
+/// allow it: not by the number of cores, so that the same sums are made everywhere.
 const PANEL: usize = 256;
-/// Input rows of one task, at least and at most.
 const ROWS: (usize, usize) = (64, 1024);
-/// Tasks that a product is cut into where its rows allow it: enough for every core, and not by the number of cores, so that
-/// the same sums are made everywhere.
 const TASKS: usize = 16;
+
+/// Weight rows of one panel, and input rows of one task.
+///
+/// Each task packs its part of both factors. Where cuts leave the sums as they are, there are two for every core, of a shape
+/// that makes the least of it.
+fn cuts(rows: usize, n: usize) -> (usize, usize) {
+    if !cuts_are_free() {
+        return (PANEL, rows.div_ceil(TASKS.div_ceil(n.div_ceil(PANEL).max(1))).clamp(ROWS.0, ROWS.1));
+    }
+    let tasks = if rayon::current_num_threads() > 1 { 2 * rayon::current_num_threads() } else { 1 };
+    let runs = (tasks as f64 * rows as f64 / n.max(1) as f64).sqrt().round().max(1.0);
+    let panels = (tasks as f64 / runs).round().max(1.0) as usize;
+    (n.div_ceil(panels).next_multiple_of(32), rows.div_ceil(runs as usize).max(ROWS.0))
+}
 
 /// A matrix `(N, K)` of weights, as a tensor of floats or in blocks.
 #[derive(Clone, Copy)]
@@ -214,16 +226,16 @@ fn multiply(x: Mat, weight: &Weight, bias: Option<&Tensor>, out: &Shared, at: us
         few_rows(x, &stored, bias, out, at, strides, n);
         return Ok(());
     }
-    let panels = n.div_ceil(PANEL);
-    let run = x.rows.div_ceil(TASKS.div_ceil(panels)).clamp(ROWS.0, ROWS.1);
+    let (panel_rows, run) = cuts(x.rows, n);
+    let panels = n.div_ceil(panel_rows);
     let row_tasks = x.rows.div_ceil(run);
     // One task takes a panel against a run of rows; a panel of fewer bits is widened once and meets all rows.
     let split_rows = matches!(stored, Stored::F32(_));
     let tasks = if split_rows { panels * row_tasks } else { panels };
     (0..tasks).into_par_iter().for_each(|task| {
         let (panel, row_task) = if split_rows { (task / row_tasks, task % row_tasks) } else { (task, 0) };
-        let (from, row) = (panel * PANEL, row_task * run);
-        let width = PANEL.min(n - from);
+        let (from, row) = (panel * panel_rows, row_task * run);
+        let width = panel_rows.min(n - from);
         let rows = if split_rows { run.min(x.rows - row) } else { x.rows };
         let mut wide = Scratch::new(if split_rows { 0 } else { width * k });
         let values: &[f32] = match &stored {
@@ -323,7 +335,7 @@ fn widen_bf16(from: &[bf16], to: &mut [f32]) {
 }
 
 #[inline(always)]
-fn dot<T: Copy>(x: &[f32], w: &[T], wide: impl Fn(T) -> f32) -> f32 {
+pub(super) fn dot<T: Copy>(x: &[f32], w: &[T], wide: impl Fn(T) -> f32) -> f32 {
     let mut part = [0f32; 32];
     let (blocks, rest) = x.as_chunks::<32>();
     let (w_blocks, w_rest) = w.as_chunks::<32>();
@@ -358,12 +370,17 @@ fn dot_f16(x: &[f32], w: &[f16]) -> f32 {
 #[inline(always)]
 fn dot_blocks(x: Mat, bytes: &[u8], kind: BlockType) -> [f32; FEW_ROWS] {
     const STRETCH: usize = blocks::LONGEST;
+    let level = blocks::best();
+    if let (BlockType::Q8_0, Some(level)) = (kind, level) {
+        let row = |m: usize| level.dot_q8_0(&x.data[m * x.row_stride..][..x.cols], bytes);
+        return std::array::from_fn(|m| if m < x.rows { row(m) } else { 0.0 });
+    }
     let mut wide = [0f32; STRETCH];
     let mut part = [[0f32; 32]; FEW_ROWS];
     let stretches = bytes.chunks(STRETCH / kind.values() * kind.bytes());
     for (i, bytes) in stretches.enumerate() {
         let len = bytes.len() / kind.bytes() * kind.values();
-        kind.widen_inlined(bytes, &mut wide[..len]);
+        kind.widen_with(level, bytes, &mut wide[..len]);
         for (m, part) in part[..x.rows].iter_mut().enumerate() {
             let source = &x.data[m * x.row_stride + i * STRETCH..][..len];
             for (x, w) in source.as_chunks::<32>().0.iter().zip(wide.as_chunks::<32>().0) {

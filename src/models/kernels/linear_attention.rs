@@ -26,6 +26,9 @@ pub fn linear_attention(q: &Tensor, k: &Tensor, v: &Tensor, eps: f32, token_majo
     if k.dims() != q.dims() || v.dims() != q.dims() {
         bail!("linear attention of {:?}, {:?} and {:?}", q.dims(), k.dims(), v.dims());
     }
+    if token_major && [q, k, v].iter().all(|t| t.stride()[2] == 1) {
+        return by_tokens(q, k, v, eps);
+    }
     let views = [Values::of(q)?, Values::of(k)?, Values::of(v)?];
     let slices = [views[0].as_slice()?, views[1].as_slice()?, views[2].as_slice()?];
     let strides = [q.stride(), k.stride(), v.stride()];
@@ -77,6 +80,65 @@ pub fn linear_attention(q: &Tensor, k: &Tensor, v: &Tensor, eps: f32, token_majo
     } else {
         Tensor::from_vec(out, (b, h, d, n), q.device())
     }
+}
+
+/// [`linear_attention`] where the values of a token's head lie side by side, as projections make them, and go there again.
+fn by_tokens(q: &Tensor, k: &Tensor, v: &Tensor, eps: f32) -> Result<Tensor> {
+    let (b, h, d, n) = q.dims4()?;
+    let views = [Values::of(q)?, Values::of(k)?, Values::of(v)?];
+    let slices = [views[0].as_slice()?, views[1].as_slice()?, views[2].as_slice()?];
+    let strides = [q.stride(), k.stride(), v.stride()];
+    let mut out = vec![0f32; b * h * d * n];
+    let shared = Shared::new(&mut out);
+    (0..b * h).into_par_iter().for_each(|task| {
+        let (sample, head) = (task / h, task % h);
+        let from = |which: usize| (&slices[which][sample * strides[which][0] + head * strides[which][1]..], strides[which][3]);
+        let mut scratch = Scratch::new(3 * d * n + d * d + d);
+        let (query, rest) = scratch.0.split_at_mut(d * n);
+        let (key, rest) = rest.split_at_mut(d * n);
+        let (made, rest) = rest.split_at_mut(d * n);
+        let (state, rest) = rest.split_at_mut(d * d);
+        let total = &mut rest[..d];
+        simd!({
+            total.fill(0.0);
+            for (to, which) in [(&mut *query, 0), (&mut *key, 1)] {
+                let (from, stride) = from(which);
+                for (token, to) in to.chunks_exact_mut(d).enumerate() {
+                    to.iter_mut().zip(&from[token * stride..]).for_each(|(t, f)| *t = f.max(0.0));
+                }
+            }
+            // Runs of tokens by themselves first: more exact than one long sum.
+            for keys in key.chunks(64 * d) {
+                let run = &mut made[..d];
+                run.fill(0.0);
+                keys.chunks_exact(d).for_each(|key| run.iter_mut().zip(key).for_each(|(r, k)| *r += k));
+                total.iter_mut().zip(&*run).for_each(|(t, r)| *t += r);
+            }
+        });
+        let (values, stride) = from(2);
+        let (key, query) = (Mat::new(key, n, d, d, 1), Mat::new(query, n, d, d, 1));
+        product(state, (d, 1), false, key.transposed(), Mat::new(values, n, d, stride, 1));
+        product(made, (d, 1), false, query, Mat::new(state, d, d, d, 1));
+        simd!({
+            for (token, made) in made.chunks_exact(d).enumerate() {
+                // SAFETY: (sample, token, head) is this task's own run of d values.
+                let run = unsafe { shared.part(((sample * n + token) * h + head) * d, d) };
+                let below = 1.0 / (dot(&query.data[token * d..][..d], total) + eps);
+                run.iter_mut().zip(made).for_each(|(o, m)| *o = m * below);
+            }
+        });
+    });
+    Tensor::from_vec(out, (b, n, h, d), q.device())?.permute((0, 2, 3, 1)) // (B, h, d, N)
+}
+
+#[inline(always)]
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut part = [0f32; 16];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    for (a, b) in a.iter().zip(b) {
+        part.iter_mut().zip(a).zip(b).for_each(|((p, a), b)| *p += a * b);
+    }
+    fold(part) + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
 /// The plain twin of [`linear_attention`].

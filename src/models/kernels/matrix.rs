@@ -32,6 +32,14 @@ impl<'a> Mat<'a> {
     }
 }
 
+/// True where an element of a product is the same sum however the matrices are cut into parts.
+pub fn cuts_are_free() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return super::avx512::is_here();
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 fn extent(rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> usize {
     if rows == 0 || cols == 0 { 0 } else { (rows - 1) * row_stride + (cols - 1) * col_stride + 1 }
 }
@@ -81,6 +89,24 @@ impl<'a> Shared<'a> {
         lhs.assert_inside();
         rhs.assert_inside();
         assert!(from + extent(lhs.rows, rhs.cols, strides.0, strides.1) <= self.len, "product leaves its destination");
+        #[cfg(target_arch = "x86_64")]
+        if (strides.0 == 1 || strides.1 == 1) && super::avx512::is_here() {
+            use super::avx512::{Factor, product};
+            let left = Factor { start: lhs.data.as_ptr(), strides: (lhs.row_stride, lhs.col_stride) };
+            let right = Factor { start: rhs.data.as_ptr(), strides: (rhs.col_stride, rhs.row_stride) };
+            let (m, n, k) = (lhs.rows, rhs.cols, lhs.cols);
+            // SAFETY: the processor was asked; the three matrices lie inside their slices (asserted above). A destination that
+            // stands column by column is the transposed one, of the transposed product.
+            unsafe {
+                let to = self.start.add(from);
+                if strides.1 == 1 {
+                    product((m, n, k), to, strides.0, accumulate, left, right);
+                } else {
+                    product((n, m, k), to, strides.1, accumulate, right, left);
+                }
+            }
+            return;
+        }
         let stride = |s: usize| isize::try_from(s).unwrap_or(isize::MAX);
         // SAFETY: the three matrices lie inside their slices (asserted above).
         unsafe {
@@ -105,6 +131,73 @@ impl<'a> Shared<'a> {
                 false,
                 gemm::Parallelism::None,
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{distance, noise};
+    use super::*;
+    use candle_core::{Device, Tensor};
+
+    /// In f64, element by element.
+    fn plain(lhs: Mat, rhs: Mat) -> Vec<f64> {
+        let element = |m: &Mat, r: usize, c: usize| f64::from(m.data[r * m.row_stride + c * m.col_stride]);
+        (0..lhs.rows * rhs.cols)
+            .map(|i| (0..lhs.cols).map(|k| element(&lhs, i / rhs.cols, k) * element(&rhs, k, i % rhs.cols)).sum())
+            .collect()
+    }
+
+    #[test]
+    fn products_equal_the_definition_in_every_layout_and_size() {
+        for (m, n, k) in [(1, 1, 1), (3, 5, 7), (14, 32, 16), (15, 33, 17), (29, 70, 401), (350, 65, 40), (30, 2100, 9)] {
+            let flat = |seed, len| noise(seed, &[len]).to_vec1::<f32>().unwrap();
+            let (a, b) = (flat(1, 3 * m * k), flat(2, 3 * n * k));
+            for (left, right) in [((k, 1), (n, 1)), ((k, 1), (1, k)), ((1, m), (n, 1)), ((1, m), (1, k)), ((3 * k, 3), (1, k))] {
+                let (lhs, rhs) = (Mat::new(&a, m, k, left.0, left.1), Mat::new(&b, k, n, right.0, right.1));
+                let want = plain(lhs, rhs);
+                for (by, strides) in [("rows", (n + 1, 1)), ("columns", (1, m + 2)), ("neither", (2 * n, 2))] {
+                    for add in [false, true] {
+                        let mut out = vec![3f32; 2 * m.max(n) * (m.min(n) + 3)];
+                        product(&mut out, strides, add, lhs, rhs);
+                        let at = |i: usize| i / n * strides.0 + i % n * strides.1;
+                        let made: Vec<f64> = (0..m * n).map(|i| f64::from(out[at(i)]) - if add { 3.0 } else { 0.0 }).collect();
+                        let tensor = |v: &[f64]| Tensor::from_slice(v, (m, n), &Device::Cpu).unwrap();
+                        let d = distance(&tensor(&made), &tensor(&want));
+                        assert!(d < 4e-6, "{m} x {k} x {n}, {left:?}, {right:?}, {by}, {add}: {d:e}");
+                        // Nothing else is written.
+                        let written: std::collections::HashSet<usize> = (0..m * n).map(at).collect();
+                        assert!(out.iter().enumerate().all(|(i, v)| *v == 3.0 || written.contains(&i)), "{by}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn cuts_leave_every_sum_as_it_is() {
+        if !cuts_are_free() {
+            return;
+        }
+        let (m, n, k) = (70, 100, 900);
+        let flat = |seed, len| noise(seed, &[len]).to_vec1::<f32>().unwrap();
+        let (a, b) = (flat(1, m * k), flat(2, n * k));
+        let (lhs, rhs) = (Mat::new(&a, m, k, k, 1), Mat::new(&b, n, k, k, 1));
+        let mut whole = vec![0f32; m * n];
+        product(&mut whole, (n, 1), false, lhs, rhs.transposed());
+        for (rows, columns) in [(1, n), (33, 41), (m, 7)] {
+            let mut parts = vec![0f32; m * n];
+            for i in (0..m).step_by(rows) {
+                for j in (0..n).step_by(columns) {
+                    let (some, others) = (lhs.rows(i, rows.min(m - i)), rhs.rows(j, columns.min(n - j)));
+                    product(&mut parts[i * n + j..], (n, 1), false, some, others.transposed());
+                }
+            }
+            assert!(parts == whole, "{rows} x {columns}");
+            let mut turned = vec![0f32; m * n];
+            product(&mut turned, (1, m), false, lhs, rhs.transposed());
+            assert!((0..m * n).all(|i| turned[i % n * m + i / n] == whole[i]));
         }
     }
 }

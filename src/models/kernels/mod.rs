@@ -5,8 +5,8 @@
 //! each file hold the two together. Products and convolutions are cuBLAS' and candle's on a card.
 //!
 //! The kernels are plain loops: `simd!` compiles them for the best instruction set that the processor has, rayon
-//! spreads them over the cores, and the `gemm` crate multiplies the matrices. `unsafe` stands in `matrix.rs` and
-//! `cuda` only.
+//! spreads them over the cores. Matrices are multiplied by our own AVX-512 where a processor has it, by the `gemm` crate
+//! elsewhere. `unsafe` stands in `matrix.rs`, `avx512.rs`, `dots.rs` and `cuda` only.
 
 /// Runs a loop compiled for the best instruction set of this processor.
 ///
@@ -34,11 +34,15 @@ macro_rules! on_card {
 
 mod activation;
 mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod blocks;
 mod conv2d;
 #[cfg(any(test, feature = "cuda"))]
 mod cuda;
 mod depthwise;
+#[cfg(target_arch = "x86_64")]
+mod dots;
 mod linear;
 mod linear_attention;
 mod matrix;
@@ -81,6 +85,11 @@ fn dispatch<R>(work: impl FnMut() -> R) -> R {
         fn call(mut self) -> R {
             (self.0)()
         }
+    }
+    #[cfg(target_arch = "x86_64")]
+    if avx512::is_here() {
+        // SAFETY: the processor was asked.
+        return unsafe { avx512::wide(work) };
     }
     pulp::Arch::new().dispatch(Work(work))
 }
