@@ -376,6 +376,7 @@ impl Engine {
         }
         if recipe.until.is_some_and(|until| until == 0 || until > recipe.steps) {
             return setting(format!("a painting of {} steps cannot be ended after {}", recipe.steps, recipe.until.unwrap_or(0)));
+        }
         if recipe.shortcuts.guided.iter().any(|sigma| !sigma.is_finite()) {
             return setting("guidance is at work between two levels of noise, which are numbers from 0 to 1".to_owned());
         }
