@@ -10,7 +10,7 @@ use eframe::egui::{
 };
 
 /// Of a picture, in points.
-const SIDE: f32 = 84.0;
+const SIDE: f32 = 80.0;
 
 /// The pictures on the graphics card, and whether somebody has had enough of them.
 #[derive(Default)]
@@ -28,7 +28,7 @@ impl Gallery {
         }
         self.load(ui.ctx(), editor);
         let width = count as f32 * (SIDE + theme::GAP) - theme::GAP;
-        let at = pos2(canvas.center().x - width / 2.0 - 12.0, canvas.bottom() - SIDE - 92.0);
+        let at = pos2(canvas.center().x - width / 2.0 - 12.0, canvas.bottom() - SIDE - 64.0);
         Area::new(Id::unique("examples")).order(Order::Middle).fixed_pos(at).show(ui.ctx(), |ui| {
             let colours = theme::colours(ui.style());
             let frame = Frame::new().fill(colours.panel).stroke(Stroke::new(1.0, colours.line)).corner_radius(8).inner_margin(11);
@@ -39,6 +39,9 @@ impl Gallery {
                     ui.label(RichText::new(say("examples-title")).strong());
                     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                         self.is_closed = icon_button(ui, Icon::Close, &say("examples-close"), &say("examples-close"), true).clicked();
+                        if ui.link(RichText::new(say("examples-large")).small()).on_hover_text(say("examples-large.tip")).clicked() {
+                            actions.push(Action::Shelf(Shelf::Open));
+                        }
                     });
                 });
                 ui.horizontal(|ui| {
@@ -48,13 +51,6 @@ impl Gallery {
                         }
                     }
                 });
-                ui.horizontal(|ui| {
-                    ui.label(RichText::new(say("nano-short")).small().color(colours.weak));
-                    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                        if ui.link(RichText::new(say("examples-large")).small()).on_hover_text(say("examples-large.tip")).clicked() {
-                            actions.push(Action::Shelf(Shelf::Open));
-                        }
-                    });
                 });
             });
         });

@@ -122,7 +122,7 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             let now = Quality::of(draft.shortcuts);
             for quality in Quality::ALL {
                 let key = names::quality(quality);
-                let response = ui.add(Button::selectable(now == Some(quality), say(key))).on_hover_text(say(tip_of(key)));
+                let response = ui.add(Button::selectable(now == Some(quality), say(key))).on_hover_text(tip_of(key));
                 let name = format!("{}: {}", say("settings-quality"), say(key));
                 response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, now == Some(quality), name.clone()));
                 if response.clicked() {

@@ -16,7 +16,8 @@ pub fn title(revision: &Revision) -> String {
     }
 }
 
-fn changed(tool: &Tool) -> &'static str {
+/// What a plain tool does, as a key.
+pub fn changed(tool: &Tool) -> &'static str {
     match tool {
         Tool::Crop { .. } => "title-crop",
         Tool::Straighten { .. } => "title-straighten",

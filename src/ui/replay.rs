@@ -1,7 +1,7 @@
 //! The page on which a recipe is done on many photos: what and on which, how far it is, and a contact sheet to choose from.
 
-use super::words::{say, say_with};
-use super::{prompt, theme};
+use super::words::{say, tell};
+use super::{names, prompt, theme};
 use crate::editor::{Action, Doing, Editor, JobId, MOST_PHOTOS, Photo, PhotoState, Replay, ReplayPage, ReplayProgress, Sample, edit_name};
 use eframe::egui::{
     self, Align, Align2, Button, Color32, ColorImage, Context, Frame, Id, Image, Label, Layout, Modal, ProgressBar, Rect, RichText, Role,
@@ -178,8 +178,8 @@ fn recipe(ui: &mut Ui, editor: &Editor, acts: &mut Vec<Replay>) {
     let others = page.other_models(&editor.model.id);
     if !others.is_empty() {
         let mut on = page.uses_own_model;
-        let words = [("model", editor.model.id.name().into()), ("other", others.join(", ").into())];
-        let check = egui::Checkbox::new(&mut on, say_with("replay-own-model", &words));
+        let words = tell!("replay-own-model", model = editor.model.id.name(), other = others.join(", "));
+        let check = egui::Checkbox::new(&mut on, words);
         if ui.add_enabled(may, check).changed() {
             acts.push(Replay::OwnModel(on));
         }
@@ -198,9 +198,9 @@ fn photos(ui: &mut Ui, page: &ReplayPage, acts: &mut Vec<Replay>) {
         }
         let count = page.photos.iter().filter(|p| p.path.is_some()).count();
         let is_words = count == 0 && !page.photos.is_empty();
-        ui.label(if is_words { say("replay-words") } else { say_with("replay-count", &[("count", count.into())]) });
+        ui.label(if is_words { say("replay-words") } else { tell!("replay-count", count = count) });
         if page.left_out > 0 {
-            let words = say_with("replay-left-out", &[("count", page.left_out.into()), ("most", MOST_PHOTOS.into())]);
+            let words = tell!("replay-left-out", count = page.left_out, most = MOST_PHOTOS);
             ui.label(RichText::new(words).color(theme::colours(ui.style()).danger));
         }
     });
@@ -245,7 +245,7 @@ fn progress(ui: &mut Ui, page: &ReplayPage, acts: &mut Vec<Replay>) {
         let words = progress_words(page);
         let bar = ProgressBar::new((page.ended() as f32 + part) / of).fill(colours.accent.gamma_multiply(0.6));
         let response = ui.add(bar.text(RichText::new(&words).small().color(colours.text)));
-        let name = say_with("replay-bar", &[("words", words.into())]);
+        let name = tell!("replay-bar", words = words);
         response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, &name));
     });
 }
@@ -254,26 +254,22 @@ fn progress(ui: &mut Ui, page: &ReplayPage, acts: &mut Vec<Replay>) {
 fn progress_words(page: &ReplayPage) -> String {
     let of = page.photos.len();
     let Some(work) = &page.work else {
-        return if page.is_full {
-            say("replay-full")
-        } else {
-            say_with("replay-ended", &[("done", page.ended().into()), ("of", of.into())])
-        };
+        return if page.is_full { say("replay-full") } else { tell!("replay-ended", done = page.ended(), of = of) };
     };
     if work.stopping {
         return say("replay-stopping");
     }
     let nth = (page.ended() + 1).min(of);
-    let mut words = vec![say_with("replay-progress", &[("nth", nth.into()), ("of", of.into())])];
+    let mut words = vec![tell!("replay-progress", nth = nth, of = of)];
     if let Some(progress) = &work.progress {
         if progress.edits > 1 {
-            words.push(say_with("replay-edit", &[("nth", (progress.edit + 1).into()), ("of", progress.edits.into())]));
+            words.push(tell!("replay-edit", nth = progress.edit + 1, of = progress.edits));
         }
         words.push(match progress.doing {
             Doing::Opening => say("replay-opening"),
-            Doing::Tool(tool) => tool.name().to_owned(),
-            Doing::Model(p) => format!("{} {}/{}", p.stage.name(), p.done, p.total),
-            Doing::Upscaling(p) => say_with("replay-upscaling", &[("percent", (f64::from(p.share()) * 100.0).round().into())]),
+            Doing::Tool(tool) => say(names::changed(tool)),
+            Doing::Model(p) => format!("{} {}/{}", say(names::stage(p.stage)), p.done, p.total),
+            Doing::Upscaling(p) => tell!("replay-upscaling", percent = (f64::from(p.share()) * 100.0).round()),
             Doing::Keeping => say("replay-keeping"),
         });
     }
@@ -360,7 +356,7 @@ fn bottom(ui: &mut Ui, page: &ReplayPage, acts: &mut Vec<Replay>) {
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let count = page.to_save();
-            let words = say_with("replay-save", &[("count", count.into())]);
+            let words = tell!("replay-save", count = count);
             let save = Button::new(RichText::new(words).color(colours.on_accent)).fill(colours.accent);
             if ui.add_enabled(count > 0, save).on_hover_text(say("replay-save.tip")).clicked() {
                 acts.push(Replay::Save);

@@ -1,6 +1,6 @@
 //! The main states of the window: each can be used by those who do not see it, and looks as it did.
 
-use crate::{Window, drawn, editing, harness, models, plain, welcome, writing};
+use crate::{Window, drawn, editing, harness, models, plain, replay, welcome, writing};
 use eframe::egui::accesskit::{Action as AccessAction, Role};
 use eframe::egui::{self, Key, Modifiers, Theme};
 use egui_kittest::Harness;
@@ -201,6 +201,7 @@ fn whatever_can_be_used_has_a_name_and_a_role_in_every_state() {
         ("smaller", harness(models::choice(), Theme::Dark), 5),
         ("adjust", clicked(plain::toned(), &["Adjust"]), 35),
         ("crop", clicked(plain::cropped(), &["Adjust"]), 35),
+        ("replay", harness(replay::sheet(), Theme::Dark), 15),
         ("path", harness(without_dialogs(), Theme::Dark), 3),
     ];
     let mut wrong = Vec::new();

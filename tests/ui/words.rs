@@ -15,6 +15,8 @@ const NO_WORDS: &[&str] = &[
     "{key}.tip",
     "strong",
     "thumbnail {}",
+    "example {at}",
+    "result {}",
     "ratio",
     "action",
     "words",
