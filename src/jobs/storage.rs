@@ -236,6 +236,7 @@ fn save_settings(text: &str) -> Result<(), String> {
 }
 
 /// What was on the clipboard.
+#[cfg_attr(not(feature = "gui"), expect(dead_code, reason = "nothing can be pasted without a window"))]
 enum Pasted {
     Picture(Result<Picture, String>),
     Files(Vec<PathBuf>),

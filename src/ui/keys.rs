@@ -92,7 +92,10 @@ pub fn read(ctx: &Context, editor: &Editor, typing: bool) -> (Vec<Action>, Vec<W
             match entry.deed {
                 Deed::Asks(make) => {
                     if keys.is_pressed(input) {
-                        actions.extend(make(editor));
+                        // What is typed in this very frame is known at its end only: whoever runs it looks then, and says what is
+                        // missing.
+                        let unseen = (typing && entry.id == "run").then_some(Action::Run);
+                        actions.extend(make(editor).or(unseen));
                     }
                 }
                 Deed::Wishes(wish) => {

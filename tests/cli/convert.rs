@@ -110,7 +110,7 @@ fn eight_bits_stay_within_two_percent_on_the_references_checkpoints() {
     for case in ["small-both", "small-cross-untied-bf16", "tiny-both"] {
         let home = tempfile::tempdir().unwrap();
         let original = ModelId::Folder(model(home.path(), case, |_| {}));
-        let made = [Precision::Q8, Precision::Q4].map(|precision| {
+        let made = [Precision::Q8, Precision::Q4, Precision::Bf16].map(|precision| {
             let out = home.path().join(precision.name());
             let request = ConvertRequest { model: original.clone(), out: out.clone(), precisions: Precisions::all(precision) };
             convert_until(&request, |_| false);
@@ -123,10 +123,13 @@ fn eight_bits_stay_within_two_percent_on_the_references_checkpoints() {
         }
         let worst = |most: &dyn Fn(&str) -> bool| table[1].measures.iter().filter(|m| most(m.what)).map(|m| m.error).fold(0.0, f64::max);
         // Layers of random weights multiply whatever error comes in, which those that were trained do not.
-        let deep = |what: &str| what.starts_with("ar.logits") || what == "cond.hidden";
-        let (shallow, deep) = (worst(&|what| !deep(what)), worst(&deep));
+        let deep_in = |what: &str| what.starts_with("ar.logits") || what == "cond.hidden";
+        let (shallow, deep) = (worst(&|what| !deep_in(what)), worst(&deep_in));
         assert!(shallow > 1e-4 && shallow < 0.02, "{case}: {shallow}");
         assert!(deep > 1e-4 && deep < 0.1, "{case}: {deep}");
+        // Nor are 16 bits spared that.
+        let sixteen = table[3].measures.iter().filter(|m| deep_in(m.what)).map(|m| m.error).fold(0.0, f64::max);
+        assert!(sixteen < deep && (case.contains("bf16") || deep < 8.0 * sixteen), "{case}: {sixteen} {deep}");
     }
 }
 

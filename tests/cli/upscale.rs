@@ -39,7 +39,7 @@ fn progress_and_result_are_json_lines_and_two_is_two() {
 #[test]
 fn what_cannot_be_made_is_said_in_a_sentence() {
     let home = tempfile::tempdir().unwrap();
-    imaging::save(&Picture::from_rgb8(17_000, 1, &[0; 51_000]).unwrap(), &home.path().join("long.png"), Format::Png).unwrap();
+    imaging::save(&Picture::from_rgb8(17_000, 1, &vec![0; 51_000]).unwrap(), &home.path().join("long.png"), Format::Png).unwrap();
     let said = sentence(&run(home.path(), &["upscale", "long.png", "--by", "4", "--out", "b.png"]));
     assert!(said.contains("68000 x 4 pixels") && said.contains("choose 2x"), "{said}");
     assert!(sentence(&run(home.path(), &["upscale", "none.png", "--by", "2", "--out", "b.png"])).contains("none.png"));

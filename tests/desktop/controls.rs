@@ -59,7 +59,8 @@ fn click_until(screen: &Screen, (x, y): (f32, f32), what: &str, there: impl Fn()
 /// there are few, the slider is not found again.
 #[track_caller]
 pub fn set_steps(screen: &Screen, steps: usize) {
-    let (left, top) = (WIDTH as usize - theme::INSPECTOR_WIDTH as usize, theme::TOP_HEIGHT as usize);
+    // Beyond the labels, and what is chosen above them.
+    let (left, top) = ((WIDTH as f32 - theme::INSPECTOR_WIDTH) as usize + 90, theme::TOP_HEIGHT as usize);
     // The rail is filled up to the knob, and thinner than anything else of this colour.
     let rail = || accent(screen, [left..WIDTH as usize, top..HEIGHT as usize], 8, 7);
     let [x, y, length] = until(screen, "there is no slider", rail);
@@ -120,7 +121,7 @@ pub fn answer(screen: &Screen, path: &Path) {
 /// Chooses how many pictures the next run makes: buttons in the third row of the settings.
 pub fn choose_variations(screen: &Screen, count: u8) {
     let left = WIDTH as f32 - theme::INSPECTOR_WIDTH;
-    screen.click(left + 121.0 + 34.0 * f32::from(count - 1), theme::TOP_HEIGHT + 204.0);
+    screen.click(left + 121.0 + 34.0 * f32::from(count - 1), theme::TOP_HEIGHT + 216.0);
 }
 
 /// A button on a page over the window.

@@ -65,6 +65,5 @@ fn keeping_colours_changes_little() {
 #[test]
 fn the_weights_are_those_that_the_script_writes() {
     let file = include_bytes!("../../assets/upscaler/weights.safetensors");
-    let hash: String = Sha256::digest(file).iter().map(|b| format!("{b:02x}")).collect();
-    assert_eq!(hash, "71931d9dc464b11eab77bde4484e71bce75e7bfe18643f90c8eadf0949d16f51");
+    assert_eq!(format!("{:x}", Sha256::digest(file)), "71931d9dc464b11eab77bde4484e71bce75e7bfe18643f90c8eadf0949d16f51");
 }

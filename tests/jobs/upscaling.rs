@@ -62,7 +62,7 @@ fn a_cancel_is_heard_and_what_waits_never_begins() {
     bench.jobs.send(upscale(3, 4, Factor::Two));
     bench.until(|e| is_answer(e, 3));
     // What cannot be made is an answer too.
-    let long = Picture::from_rgb8(20_000, 1, &[0; 60_000]).unwrap();
+    let long = Picture::from_rgb8(20_000, 1, &vec![0; 60_000]).unwrap();
     bench.jobs.send(Command::Upscale { id: JobId(4), picture: long, how: Upscaling::new(Factor::Four) });
     let all = bench.until(|e| is_answer(e, 4));
     assert!(all.iter().any(|e| matches!(e, Event::Upscaled { result: Err(why), .. } if why.contains("80000 x 4"))));

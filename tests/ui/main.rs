@@ -134,6 +134,21 @@ fn a_person_types_and_runs_with_keys() {
 }
 
 #[test]
+fn what_is_typed_and_run_within_one_frame_is_run() {
+    let mut window = Window::new();
+    window.opens("welcome.png", welcome());
+    let mut h = harness(window, Theme::Dark);
+    h.get_by_role_and_label(Role::MultilineTextInput, "Prompt").focus();
+    h.run_steps(2);
+    let (key, modifiers) = (Key::Enter, Modifiers::COMMAND);
+    let pressed = |pressed| egui::Event::Key { key, physical_key: None, pressed, repeat: false, modifiers };
+    h.input_mut().events.extend([egui::Event::Text("make it night".to_owned()), pressed(true), pressed(false)]);
+    h.run_steps(2);
+    let submitted = h.state().commands.iter().find_map(|c| if let Command::Submit(job) = c { Some(job) } else { None });
+    assert_eq!(submitted.map(|job| job.recipe.prompt.as_str()), Some("make it night"));
+}
+
+#[test]
 fn buttons_do_what_they_say() {
     let mut window = Window::new();
     window.opens("welcome.png", welcome());

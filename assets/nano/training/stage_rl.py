@@ -104,10 +104,10 @@ def train(run: Run):
 
 def _numbers(stage):
     """The stage's clock without its batches."""
-    last = time.time()
+    last = stage.run.clock()
     while not stage.done and time.time() < stage.run.end:
         yield stage.state["seconds"] / stage.budget, None, None
-        now = time.time()
+        now = stage.run.clock()
         stage.state["seconds"] += now - last
         stage.state["batches"] += 1
         last = now
