@@ -115,28 +115,6 @@ fn count_words(values: u64) -> String {
 fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     let draft = &editor.draft;
     egui::Grid::new("settings").num_columns(2).spacing(vec2(theme::GAP, 4.0)).min_col_width(72.0).show(ui, |ui| {
-        ui.label("Quality").on_hover_text("How much of the work is done. What is spared stands in the recipe.");
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
-            let now = Quality::of(draft.shortcuts);
-            for quality in Quality::ALL {
-                let tip = match quality {
-                    Quality::Draft => "A seventh of the steps, of a higher order: quick looks at compositions.",
-                    Quality::Balanced => {
-                        "A quarter of the steps, of a higher order and the last of them without guidance: close to the best."
-                    }
-                    Quality::Best => "All steps, as the makers of the model run it.",
-                };
-                let response = ui.add(Button::selectable(now == Some(quality), quality.name())).on_hover_text(tip);
-                let name = format!("Quality: {}", quality.name());
-                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, now == Some(quality), name.clone()));
-                if response.clicked() {
-                    actions.push(Action::SetQuality(quality));
-                }
-            }
-        });
-        ui.end_row();
-
         let tip = "Steps of the painting. More take longer and look cleaner.";
         let label = ui.label("Steps").on_hover_text(tip);
         let mut steps = draft.steps;
@@ -182,6 +160,28 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
                 if draft.seed_locked { (Icon::Locked, "Seed stays") } else { (Icon::Unlocked, "Seed changes with every run") };
             if icon_button(ui, icon, name, &format!("{name}. Click to change that."), true).clicked() {
                 actions.push(Action::LockSeed(!draft.seed_locked));
+            }
+        });
+        ui.end_row();
+
+        ui.label("Quality").on_hover_text("How much of the work is done. What is spared stands in the recipe.");
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            let now = Quality::of(draft.shortcuts);
+            for quality in Quality::ALL {
+                let tip = match quality {
+                    Quality::Draft => "A seventh of the steps, of a higher order: quick looks at compositions.",
+                    Quality::Balanced => {
+                        "A quarter of the steps, of a higher order and the last of them without guidance: close to the best."
+                    }
+                    Quality::Best => "All steps, as the makers of the model run it.",
+                };
+                let response = ui.add(Button::selectable(now == Some(quality), quality.name())).on_hover_text(tip);
+                let name = format!("Quality: {}", quality.name());
+                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, now == Some(quality), name.clone()));
+                if response.clicked() {
+                    actions.push(Action::SetQuality(quality));
+                }
             }
         });
         ui.end_row();
