@@ -128,9 +128,6 @@ pub enum Solver {
     /// DPM-Solver++ 2M, which also looks at the step before: as good with fewer steps.
     #[serde(rename = "dpm++2m")]
     DpmPlusPlus2M,
-    /// The same with the prediction linear in the level of noise instead of the logarithm of signal to noise: of second order from
-    /// the second step to the last.
-    Adams,
 }
 
 /// What is spared on the way to a picture, at some cost in closeness to what the official way makes.

@@ -368,8 +368,6 @@ pub enum SolverChoice {
     Euler,
     /// DPM-Solver++ 2M
     Dpm,
-    /// Of second order over the level of noise
-    Adams,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -421,7 +419,6 @@ impl Common {
             shortcuts.solver = match solver {
                 SolverChoice::Euler => Solver::Euler,
                 SolverChoice::Dpm => Solver::DpmPlusPlus2M,
-                SolverChoice::Adams => Solver::Adams,
             };
         }
         if let Some([from, to]) = self.guided.as_deref() {

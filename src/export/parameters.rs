@@ -15,7 +15,6 @@ pub(super) fn text(chain: &Chain, [width, height]: [u32; 2]) -> Option<String> {
     let sampler = match recipe.shortcuts.solver {
         Solver::Euler => "Euler",
         Solver::DpmPlusPlus2M => "DPM++ 2M",
-        Solver::Adams => "Adams 2",
     };
     let _ = write!(out, "\nSteps: {}, Sampler: {sampler}, CFG scale: {}, Seed: {}", recipe.steps, recipe.guidance, recipe.seed);
     let [from, to] = recipe.shortcuts.guided;

@@ -133,7 +133,6 @@ pub fn denoise(
         let moved = match recipe.shortcuts.solver {
             Solver::Euler => (&x + (&guided * f64::from(schedule.delta(step)))?)?,
             Solver::DpmPlusPlus2M => schedule.second_order(step, &x, &x0, before.as_ref())?,
-            Solver::Adams => schedule.adams(step, &x, &x0, before.as_ref())?,
         };
         before = looks_back.then_some(x0);
         x = hold(moved, schedule.sigmas[step + 1])?;

@@ -45,21 +45,6 @@ impl Schedule {
         (x * (next / now))? + (target * ((1.0 - next) * (1.0 - rest)))?
     }
 
-    /// The same with x0 on a line through both predictions over sigma: dx = (x - x0) dsigma / sigma has a solution then.
-    ///
-    /// With x0 = a + b sigma it is x' = (sigma' / sigma) x + (1 - sigma' / sigma) a - b sigma' ln(sigma' / sigma).
-    pub fn adams(&self, step: usize, x: &Tensor, predicted: &Tensor, before: Option<&Tensor>) -> Result<Tensor> {
-        let sigma = |step: usize| f64::from(self.sigmas[step]);
-        let rest = sigma(step + 1) / sigma(step);
-        let Some(before) = before.filter(|_| step > 0) else {
-            return (x * rest)? + (predicted * (1.0 - rest))?;
-        };
-        let slope = ((predicted - before)? / (sigma(step) - sigma(step - 1)))?;
-        let start = (predicted - (&slope * sigma(step))?)?;
-        let bend = if rest > 0.0 { sigma(step + 1) * rest.ln() } else { 0.0 };
-        ((x * rest)? + (start * (1.0 - rest))?)? - (slope * bend)?
-    }
-
     /// sigma of the next step less that of this one.
     pub fn delta(&self, step: usize) -> f32 {
         self.sigmas[step + 1] - self.sigmas[step]
@@ -69,41 +54,32 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::Solver;
     use candle_core::Device;
 
     #[test]
-    fn steps_that_look_back_are_exact_for_a_constant_and_closer_else() {
+    fn steps_of_second_order_follow_a_constant_exactly_and_a_bend_more_closely() {
         let tensor = |v: f64| Tensor::new(&[v], &Device::Cpu).unwrap();
-        let value = |t: &Tensor| t.to_vec1::<f64>().unwrap()[0];
-        // x0 is predicted as a smooth function of the level; the truth is Euler's with very many steps.
-        let predicted = |sigma: f64, slope: f64| 0.7 + slope * sigma * sigma;
-        let run = |steps: usize, slope: f64, solver: Solver| {
+        // x0 bends with the level of noise. Looked at while a quarter of it is left: the end says only what is predicted there.
+        let run = |steps: usize, bend: f64, second: bool| {
             let schedule = Schedule::new(steps, 1.0);
             let (mut x, mut before) = (tensor(-1.3), None);
-            for step in 0..steps {
-                let x0 = tensor(predicted(f64::from(schedule.sigmas[step]), slope));
-                x = match solver {
-                    Solver::DpmPlusPlus2M => schedule.second_order(step, &x, &x0, before.as_ref()).unwrap(),
-                    Solver::Adams => schedule.adams(step, &x, &x0, before.as_ref()).unwrap(),
-                    Solver::Euler => {
-                        let v = ((&x - &x0).unwrap() / f64::from(schedule.sigmas[step])).unwrap();
-                        (&x + (v * f64::from(schedule.delta(step))).unwrap()).unwrap()
-                    }
+            for step in 0..steps * 3 / 4 {
+                let sigma = f64::from(schedule.sigmas[step]);
+                let x0 = tensor(0.7 + bend * sigma * sigma);
+                x = if second {
+                    schedule.second_order(step, &x, &x0, before.as_ref()).unwrap()
+                } else {
+                    let v = ((&x - &x0).unwrap() / sigma).unwrap();
+                    (&x + (v * f64::from(schedule.delta(step))).unwrap()).unwrap()
                 };
                 before = Some(x0);
             }
-            value(&x)
+            x.to_vec1::<f64>().unwrap()[0]
         };
-        for solver in [Solver::DpmPlusPlus2M, Solver::Adams] {
-            assert!((run(8, 0.0, solver) - run(8, 0.0, Solver::Euler)).abs() < 1e-6, "a constant prediction is followed exactly");
-        }
-        // The end is what is predicted at the end.
-        let error = |steps, solver| (run(steps, 0.9, solver) - predicted(0.0, 0.9)).abs();
-        let [euler, dpm, adams] =
-            [Solver::Euler, Solver::DpmPlusPlus2M, Solver::Adams].map(|solver| [error(16, solver), error(32, solver)]);
-        assert!(dpm[0] < 1.001 * euler[0] && adams[0] < 0.3 * euler[0], "{euler:?} {dpm:?} {adams:?}");
-        assert!(adams[1] < 0.3 * adams[0], "of second order: {adams:?}");
+        assert!((run(8, 0.0, true) - run(8, 0.0, false)).abs() < 1e-6);
+        let truth = run(1 << 14, 0.9, false);
+        let [euler, second] = [false, true].map(|second| (run(16, 0.9, second) - truth).abs());
+        assert!(second < 0.6 * euler, "{second:e} and {euler:e}");
     }
 
     #[test]

@@ -116,22 +116,6 @@ fn count_words(values: u64) -> String {
 fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     let draft = &editor.draft;
     egui::Grid::new("settings").num_columns(2).spacing(vec2(theme::GAP, 4.0)).min_col_width(72.0).show(ui, |ui| {
-        ui.label(say("settings-quality")).on_hover_text(say("settings-quality.tip"));
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
-            let now = Quality::of(draft.shortcuts);
-            for quality in Quality::ALL {
-                let key = names::quality(quality);
-                let response = ui.add(Button::selectable(now == Some(quality), say(key))).on_hover_text(tip_of(key));
-                let name = format!("{}: {}", say("settings-quality"), say(key));
-                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, now == Some(quality), name.clone()));
-                if response.clicked() {
-                    actions.push(Action::SetQuality(quality));
-                }
-            }
-        });
-        ui.end_row();
-
         let tip = &say("settings-steps.tip");
         let label = ui.label(say("settings-steps")).on_hover_text(tip);
         let mut steps = draft.steps;
@@ -178,6 +162,22 @@ fn settings(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
             let (icon, name) = if draft.seed_locked { (Icon::Locked, "seed-stays") } else { (Icon::Unlocked, "seed-changes") };
             if icon_button(ui, icon, &say(name), &tip_of(name), true).clicked() {
                 actions.push(Action::LockSeed(!draft.seed_locked));
+            }
+        });
+        ui.end_row();
+
+        ui.label(say("settings-quality")).on_hover_text(say("settings-quality.tip"));
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            let now = Quality::of(draft.shortcuts);
+            for quality in Quality::ALL {
+                let key = names::quality(quality);
+                let response = ui.add(Button::selectable(now == Some(quality), say(key))).on_hover_text(tip_of(key));
+                let name = format!("{}: {}", say("settings-quality"), say(key));
+                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, now == Some(quality), name.clone()));
+                if response.clicked() {
+                    actions.push(Action::SetQuality(quality));
+                }
             }
         });
         ui.end_row();

@@ -267,7 +267,7 @@ fn progress_words(page: &ReplayPage) -> String {
         }
         words.push(match progress.doing {
             Doing::Opening => say("replay-opening"),
-            Doing::Tool(tool) => say(names::changed(tool)),
+            Doing::Tool(tool) => say(names::changed(&tool)),
             Doing::Model(p) => format!("{} {}/{}", say(names::stage(p.stage)), p.done, p.total),
             Doing::Upscaling(p) => tell!("replay-upscaling", percent = (f64::from(p.share()) * 100.0).round()),
             Doing::Keeping => say("replay-keeping"),
@@ -380,7 +380,7 @@ pub fn status(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     }
     let colours = theme::colours(ui.style());
     let key = if page.work.is_some() { "replay-status" } else { "replay-ended" };
-    let words = say_with(key, &[("done", page.ended().into()), ("of", page.photos.len().into())]);
+    let words = tell!(key, done = page.ended(), of = page.photos.len());
     let label = Label::new(RichText::new(&words).small().color(colours.accent)).sense(Sense::click());
     let response = ui.add(label).on_hover_cursor(egui::CursorIcon::PointingHand);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &words));

@@ -356,7 +356,10 @@ fn depthwise(bench: &Bench, sizes: &Sizes) -> Result<()> {
     let channels = (2.0 * sizes.sana.mlp_ratio * sizes.sana.inner_dim() as f64) as usize;
     let side = sizes.sana.sample_size;
     let (x, w, b) = (random(&[2, channels, side, side], 1.0)?, random(&[channels, 1, 3, 3], 0.3)?, random(&[channels], 0.1)?);
-    bench.report("depthwise convolution", 1, bench.arguments.runs * 2, || kernels::depthwise_conv2d(&x, &w, Some(&b)).map(drop))
+    bench.report("depthwise convolution", 1, bench.arguments.runs * 2, || kernels::depthwise_conv2d(&x, &w, Some(&b)).map(drop))?;
+    // What the transformer makes of it: with what stands before and behind it in the gated block.
+    bench
+        .report("depthwise convolution with its gate", 1, bench.arguments.runs * 2, || kernels::gated_depthwise(&x, &w, Some(&b)).map(drop))
 }
 
 fn connectors(bench: &Bench, sizes: &Sizes) -> Result<()> {

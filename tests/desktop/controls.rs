@@ -118,10 +118,10 @@ pub fn answer(screen: &Screen, path: &Path) {
     screen.key("Return");
 }
 
-/// Chooses how many pictures the next run makes: buttons in the fourth row of the settings.
+/// Chooses how many pictures the next run makes: buttons in the third row of the settings.
 pub fn choose_variations(screen: &Screen, count: u8) {
     let left = WIDTH as f32 - theme::INSPECTOR_WIDTH;
-    screen.click(left + 121.0 + 34.0 * f32::from(count - 1), theme::TOP_HEIGHT + 248.0);
+    screen.click(left + 121.0 + 34.0 * f32::from(count - 1), theme::TOP_HEIGHT + 216.0);
 }
 
 /// A button on a page over the window.

@@ -319,7 +319,7 @@ fn each_quality_is_as_close_to_the_best_as_it_says() {
             10.0 * (255.0 * 255.0 * best.len() as f64 / squares).log10()
         });
         println!("{prompt}: draft {draft:.1} dB, balanced {balanced:.1} dB");
-        assert!(draft.is_finite() && draft > 28.0 && balanced > 36.0 && balanced > draft, "{prompt}: {draft:.1} and {balanced:.1} dB");
+        assert!(draft.is_finite() && draft > 28.0 && balanced > 34.0 && balanced > draft, "{prompt}: {draft:.1} and {balanced:.1} dB");
     }
 }
 
