@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Formatter;
 use std::path::PathBuf;
 
-/// The newest version of the format. The first one knows no painting that was gone on from a step or ended early, and no
-/// placing that was changed afterwards; what has none of that is written as such, so that older programs do it too.
+/// The newest version of the format. The first one knows no painting that was gone on from a step or ended early, no
+/// shortcuts, and no placing that was changed afterwards; what has none of that is written as such, so that older programs do
+/// it too.
 const VERSION: u32 = 2;
 /// The longest text that is read, in bytes.
 pub const MOST_RECIPE_BYTES: usize = 64 << 20;
@@ -188,6 +189,7 @@ impl Chain {
         let is_new = self.edits.iter().any(|link| {
             matches!(link, Link::Model { recipe, place } if !recipe.earlier.is_empty()
                 || recipe.until.is_some()
+                || !recipe.shortcuts.are_none()
                 || place.as_ref().is_some_and(|place| place.painted.is_some()))
         });
         let pentimento = if is_new { VERSION } else { 1 };
@@ -370,6 +372,7 @@ mod tests {
     use super::super::LocalEdit;
     use super::*;
     use crate::imaging::{Mode, Picture, Rect};
+    use crate::recipe::Quality;
     use std::sync::Arc;
 
     fn flat(w: u32, h: u32) -> Picture {
@@ -419,7 +422,8 @@ mod tests {
         let recipe = |recipe: Recipe| Chain::new(Begins::Words, vec![Link::Model { recipe: Box::new(recipe), place: None }]);
         let plain = Recipe::new(ModelId::Nano, "a fox");
         assert!(recipe(plain.clone()).to_json().starts_with(r#"{"pentimento":1,"#));
-        for new in [plain.from_step(3, 5.0), Recipe { until: Some(4), ..plain }] {
+        let short = Recipe { shortcuts: Quality::Balanced.shortcuts(), ..plain.clone() };
+        for new in [plain.from_step(3, 5.0), Recipe { until: Some(4), ..plain }, short] {
             let (text, chain) = (recipe(new.clone()).to_json(), recipe(new));
             assert!(text.starts_with(r#"{"pentimento":2,"#), "{text}");
             assert_eq!(Chain::from_json(&text), Ok(chain));
