@@ -1,11 +1,9 @@
 //! The way to a picture as one can write it down: every edit behind each other, to be done again, also on another picture.
 //! What is read here may have been written by a stranger.
 
-use super::{Document, Origin, Placing, Revision, RevisionId};
-use crate::imaging::{Blend, ContextBox, MAX_SIDE, Mask, SourceType, Tool};
+use super::{Document, LinkMask, Origin, Placing, Revision, RevisionId};
+use crate::imaging::{Blend, ContextBox, MAX_SIDE, SourceType, Tool};
 use crate::recipe::{ModelId, Recipe, Upscaling};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt::Formatter;
@@ -100,8 +98,8 @@ pub enum LinkPlacing {
         reach: f32,
     },
     Selection {
-        /// Packed, in base 64; `None` where a file had no room for it.
-        mask: Option<String>,
+        /// `None` where a file had no room for it.
+        mask: Option<LinkMask>,
         feather: u32,
         matching: f32,
     },
@@ -322,11 +320,14 @@ impl LinkPlace {
             LinkPlacing::Whole => Placing::Whole,
             LinkPlacing::Change { reach } => Placing::Change { reach: *reach },
             LinkPlacing::Selection { mask, feather, matching } => {
-                let text = mask.as_ref().ok_or(ChainError::NoSelection)?;
-                let mask = unpacked(text, self.of)?;
+                let mask = mask.as_ref().ok_or(ChainError::NoSelection)?.mask(self.of)?;
                 let longest = |size: [u32; 2]| f64::from(size[0].max(size[1]));
                 let feather = (f64::from(*feather) * longest(size) / longest(self.of)).round() as u32;
-                let mask = if size == self.of { mask } else { mask.stretched(size).map_err(|e| ChainError::Senseless(e.to_string()))? };
+                let mask = if size == self.of {
+                    mask.into_owned()
+                } else {
+                    mask.stretched(size).map_err(|e| ChainError::Senseless(e.to_string()))?
+                };
                 Placing::Selection { mask, blend: Blend { feather, matching: *matching } }
             }
         })
@@ -338,11 +339,9 @@ impl LinkPlacing {
         match placing {
             Placing::Whole => Self::Whole,
             Placing::Change { reach } => Self::Change { reach: *reach },
-            Placing::Selection { mask, blend } => Self::Selection {
-                mask: mask.pack().ok().map(|bytes| STANDARD.encode(bytes)),
-                feather: blend.feather,
-                matching: blend.matching,
-            },
+            Placing::Selection { mask, blend } => {
+                Self::Selection { mask: Some(LinkMask::Plain(mask.clone())), feather: blend.feather, matching: blend.matching }
+            }
         }
     }
 
@@ -356,22 +355,11 @@ impl LinkPlacing {
     }
 }
 
-fn unpacked(text: &str, size: [u32; 2]) -> Result<Mask, ChainError> {
-    let senseless = |why: &str| ChainError::Senseless(why.to_owned());
-    let bytes = STANDARD.decode(text).map_err(|_| senseless("the selection cannot be read"))?;
-    // The size is looked at before room is made for it.
-    let head: Vec<u8> = size.iter().flat_map(|side| side.to_le_bytes()).collect();
-    if !bytes.starts_with(&head) {
-        return Err(senseless("the selection is of another size than its picture"));
-    }
-    Mask::unpack(&bytes).map_err(|_| senseless("the selection cannot be read"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::LocalEdit;
     use super::*;
-    use crate::imaging::{Mode, Picture, Rect};
+    use crate::imaging::{Mask, Mode, Picture, Rect};
     use crate::recipe::Quality;
     use std::sync::Arc;
 
@@ -451,7 +439,7 @@ mod tests {
         let place = LinkPlace {
             of: [60_000, 60_000],
             seen: (0, 0, 4, 4),
-            placing: LinkPlacing::Selection { mask: Some("AAAA".to_owned()), feather: 0, matching: 0.0 },
+            placing: LinkPlacing::Selection { mask: Some("AAAA".to_owned().into()), feather: 0, matching: 0.0 },
             painted: None,
         };
         assert!(matches!(place.on([4, 4], [4, 4]), Err(ChainError::Senseless(_))));

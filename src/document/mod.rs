@@ -10,6 +10,7 @@ mod chain;
 mod held;
 mod local;
 mod outline;
+mod packed;
 mod restore;
 mod steps;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub use chain::{Begins, Chain, ChainError, Link, LinkPlace, LinkPlacing, MOST_RE
 pub use held::Held;
 pub use local::{LocalEdit, Placed, Placing, USUAL_REACH};
 pub use outline::Row;
+pub use packed::LinkMask;
 pub use restore::{Damage, Saved};
 pub use steps::Steps;
 
