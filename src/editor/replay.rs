@@ -5,7 +5,7 @@
 
 use super::keeping::Arrival;
 use super::{Editor, NoticeKind};
-use crate::document::{Begins, Chain, Link};
+use crate::document::{Begins, Chain, Link, Origin};
 use crate::jobs::{Command, JobId, Repeated, ReplayJob, ReplayProgress, SaveReplayed, Way};
 use crate::recipe::ModelId;
 use std::path::{Path, PathBuf};
@@ -260,6 +260,11 @@ impl Editor {
         }
     }
 
+    /// Whether there is an [`Self::own_recipe`]: asked for in every frame.
+    pub fn has_own_recipe(&self) -> bool {
+        self.document.current().is_some_and(|revision| !matches!(revision.origin, Origin::Opened { .. } | Origin::Pasted))
+    }
+
     /// The way to the picture on the canvas, with what it is called.
     pub fn own_recipe(&self) -> Option<(String, Chain)> {
         let current = self.document.current()?;
@@ -472,12 +477,12 @@ impl Editor {
     }
 
     fn ask_save_recipe(&mut self, commands: &mut Vec<Command>) {
-        match (self.own_recipe(), self.document.current()) {
-            (Some(_), Some(current)) => {
+        match self.document.current().filter(|_| self.has_own_recipe()) {
+            Some(current) => {
                 let name = PathBuf::from(super::export_name(current)).with_extension("json").to_string_lossy().into_owned();
                 commands.push(Command::AskSaveRecipe { name });
             }
-            _ => self.say(NoticeKind::Failed, "There is no edit to save yet: this picture is as it was opened."),
+            None => self.say(NoticeKind::Failed, "There is no edit to save yet: this picture is as it was opened."),
         }
     }
 

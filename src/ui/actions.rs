@@ -209,7 +209,7 @@ pub const ACTIONS: &[Entry] = &[
         Deed::Asks(|e| with_picture(e, Action::SaveProject)),
     ),
     row("export", Menu::File, When::Always, &[with_both(Key::E)], Deed::Asks(|e| with_picture(e, Action::Export))),
-    row("save-recipe", Menu::File, When::Always, &[], Deed::Asks(|e| e.own_recipe().map(|_| Action::Replay(Replay::SaveRecipe)))),
+    row("save-recipe", Menu::File, When::Always, &[], Deed::Asks(|e| e.has_own_recipe().then_some(Action::Replay(Replay::SaveRecipe)))),
     row("replay", Menu::File, When::Always, &[with_both(Key::R)], Deed::Asks(|_| Some(Action::Replay(Replay::Open)))),
     row("models", Menu::File, When::Always, &[with_both(Key::M)], Deed::Asks(|_| Some(Action::Shelf(Shelf::Open)))),
     row("settings", Menu::File, When::Always, &[with_command(Key::Comma)], Deed::Wishes(Wish::Settings)),

@@ -151,7 +151,7 @@ fn recipe(ui: &mut Ui, editor: &Editor, acts: &mut Vec<Replay>) {
     let (page, colours) = (&editor.replaying, theme::colours(ui.style()));
     let may = page.may_choose();
     row(ui, "replay-recipe", |ui| {
-        if ui.add_enabled(may && editor.own_recipe().is_some(), button("replay-own")).on_hover_text(say("replay-own.tip")).clicked() {
+        if ui.add_enabled(may && editor.has_own_recipe(), button("replay-own")).on_hover_text(say("replay-own.tip")).clicked() {
             acts.push(Replay::FromPicture);
         }
         if ui.add_enabled(may, button("replay-choose")).on_hover_text(say("replay-choose.tip")).clicked() {

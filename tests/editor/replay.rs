@@ -170,11 +170,12 @@ fn the_way_to_a_picture_is_saved_and_taken() {
     act(&mut e, Action::Replay(Replay::SaveRecipe));
     assert!(e.notices.last().unwrap().text.contains("no edit to save"));
     event(&mut e, opened("cat.png", picture(30, 20, 5)));
-    assert!(e.own_recipe().is_none(), "it is as it was opened");
+    assert!(e.own_recipe().is_none() && !e.has_own_recipe(), "it is as it was opened");
     act(&mut e, Action::SetPrompt("make it night".to_owned()));
     let night = job(act(&mut e, Action::Run));
     event(&mut e, made(&night, 0));
     event(&mut e, done(night.id));
+    assert!(e.own_recipe().is_some() && e.has_own_recipe());
     let asked = act(&mut e, Action::Replay(Replay::SaveRecipe));
     assert!(matches!(&asked[..], [Command::AskSaveRecipe { name }] if name == "make-it-night.json"), "{asked:?}");
     let saved = event(&mut e, Event::ChosenSaveRecipe(Some("/out/night".into())));
