@@ -1,5 +1,6 @@
 //! Attention whose cost grows linearly with the number of tokens: SANA's self-attention and DC-AE's `EfficientViT`.
 
+use super::linear::dot;
 use super::matrix::{Mat, Shared, product};
 use super::{Scratch, Values, fold, is_fast};
 use candle_core::{DType, Result, Tensor, bail};
@@ -123,22 +124,12 @@ fn by_tokens(q: &Tensor, k: &Tensor, v: &Tensor, eps: f32) -> Result<Tensor> {
             for (token, made) in made.chunks_exact(d).enumerate() {
                 // SAFETY: (sample, token, head) is this task's own run of d values.
                 let run = unsafe { shared.part(((sample * n + token) * h + head) * d, d) };
-                let below = 1.0 / (dot(&query.data[token * d..][..d], total) + eps);
+                let below = 1.0 / (dot(&query.data[token * d..][..d], total, |t| t) + eps);
                 run.iter_mut().zip(made).for_each(|(o, m)| *o = m * below);
             }
         });
     });
     Tensor::from_vec(out, (b, n, h, d), q.device())?.permute((0, 2, 3, 1)) // (B, h, d, N)
-}
-
-#[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut part = [0f32; 16];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
-    for (a, b) in a.iter().zip(b) {
-        part.iter_mut().zip(a).zip(b).for_each(|((p, a), b)| *p += a * b);
-    }
-    fold(part) + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
 /// The plain twin of [`linear_attention`].
