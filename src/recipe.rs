@@ -168,15 +168,6 @@ pub enum Quality {
 impl Quality {
     pub const ALL: [Self; 3] = [Self::Draft, Self::Balanced, Self::Best];
 
-    /// A name for a person.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Draft => "Draft",
-            Self::Balanced => "Balanced",
-            Self::Best => "Best",
-        }
-    }
-
     /// Steps, where the best has `usual` ones.
     pub fn steps(self, usual: usize) -> usize {
         match self {

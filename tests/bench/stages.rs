@@ -422,7 +422,7 @@ fn nano(bench: &Bench) -> anyhow::Result<()> {
             println!(
                 "{}",
                 json!({"size": "nano", "threads": bench.arguments.threads, "what": if edits { "edit" } else { "text to image" },
-                       "quality": quality.name(), "steps": request.recipe.steps, "median_s": total, "min_s": runs[0].0, "spread": spread,
+                       "quality": quality, "steps": request.recipe.steps, "median_s": total, "min_s": runs[0].0, "spread": spread,
                        "first_token_s": firsts.token_s, "first_preview_s": firsts.preview_s, "stages_s": stages})
             );
         }
