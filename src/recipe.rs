@@ -1,7 +1,7 @@
 //! The plain words that every room shares: what a picture is made from.
 
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which model.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,9 +23,14 @@ impl ModelId {
     pub fn name(&self) -> String {
         match self {
             Self::Nano => "nano".to_owned(),
-            Self::Folder(path) => path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned()),
+            Self::Folder(path) => file_name(path),
         }
     }
+}
+
+/// A path's last part, for a person.
+pub fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// Width and height in pixels.

@@ -7,7 +7,7 @@ use super::keeping::Arrival;
 use super::{Editor, NoticeKind};
 use crate::document::{Begins, Chain, Link, Origin};
 use crate::jobs::{Command, JobId, Repeated, ReplayJob, ReplayProgress, SaveReplayed, Way};
-use crate::recipe::ModelId;
+use crate::recipe::{ModelId, file_name};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -115,7 +115,7 @@ impl Photo {
 
     /// Its file's name.
     pub fn name(&self) -> Option<String> {
-        self.path.as_ref().map(|path| name(path))
+        self.path.as_deref().map(file_name)
     }
 
     pub fn sample(&self) -> Option<&Sample> {
@@ -125,10 +125,6 @@ impl Photo {
     fn sample_mut(&mut self) -> Option<&mut Sample> {
         if let State::Done(sample) = &mut self.state { Some(sample) } else { None }
     }
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 impl ReplayPage {

@@ -7,6 +7,7 @@ use crate::export;
 use crate::imaging::{self, ENDINGS, Format, Pyramid};
 use crate::pipeline::memory;
 use crate::project::Project;
+use crate::recipe::file_name;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub(super) fn work(command: Command, up: &Up) {
     match command {
         Command::ReadRecipe(path) => {
             let result = export::read_recipe(&path).map(Box::new).map_err(|e| e.to_string());
-            up.send(Event::RecipeRead { name: storage::name(&path), result });
+            up.send(Event::RecipeRead { name: file_name(&path), result });
         }
         Command::SaveRecipe { path, chain } => {
             let result = imaging::write_whole(&path, chain.to_json().as_bytes()).map_err(|e| storage::with_hint(&e));

@@ -7,7 +7,7 @@ use crate::imaging::{self, Filter, Mask, Picture, Pyramid, Said};
 use crate::pipeline::estimate;
 use crate::pipeline::load::Checkpoint;
 use crate::places;
-use crate::recipe::ModelId;
+use crate::recipe::{ModelId, file_name};
 use crossbeam_channel::Receiver;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -36,9 +36,9 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
             let found = bytes.as_ref().ok().and_then(|bytes| Found::of(&Said::of(bytes)));
             let result = bytes.and_then(|bytes| imaging::decode(&bytes)).map(with_screen).map_err(|e| e.to_string());
             let found = found.filter(|_| result.is_ok());
-            up.send(Event::Opened { name: name(&path), at: now(), result });
+            up.send(Event::Opened { name: file_name(&path), at: now(), result });
             if let Some(found) = found {
-                up.send(Event::FoundRecipe { name: name(&path), found: Box::new(found) });
+                up.send(Event::FoundRecipe { name: file_name(&path), found: Box::new(found) });
             }
         }
         Command::OpenBuiltIn { name, bytes } => {
@@ -150,14 +150,14 @@ fn work(command: Command, clipboard: &mut Clipboard, keeper: &mut Keeper, up: &U
 fn broke_off(command: Command, up: &Up) {
     let why = || "the file made the program stumble; please report it".to_owned();
     match command {
-        Command::Open(path) => up.send(Event::Opened { name: name(&path), at: now(), result: Err(why()) }),
+        Command::Open(path) => up.send(Event::Opened { name: file_name(&path), at: now(), result: Err(why()) }),
         Command::OpenBuiltIn { name, .. } => up.send(Event::Opened { name: name.to_owned(), at: now(), result: Err(why()) }),
         Command::Paste => up.send(Event::Opened { name: String::new(), at: now(), result: Err(why()) }),
         Command::OpenMask { .. } => up.send(Event::MaskOpened(Err(why()))),
         Command::Export { path, .. } | Command::ExportLayers { path, .. } | Command::SaveMask { path, .. } => {
             up.send(Event::Exported { path, result: Err(why()) });
         }
-        Command::ReadRecipe(path) => up.send(Event::RecipeRead { name: name(&path), result: Err(why()) }),
+        Command::ReadRecipe(path) => up.send(Event::RecipeRead { name: file_name(&path), result: Err(why()) }),
         Command::SaveRecipe { path, .. } => up.send(Event::RecipeSaved { path, result: Err(why()) }),
         Command::FindPhotos(_) => up.send(Event::PhotosFound(Vec::new())),
         Command::SaveReplayed(wish) => up.send(Event::ReplaySaved { id: wish.id, result: Err(why()) }),
@@ -181,10 +181,6 @@ fn broke_off(command: Command, up: &Up) {
 pub(super) fn with_hint(error: &imaging::Error) -> String {
     let hint = if error.is_disk_full() { "; make room or choose another disk" } else { "" };
     format!("{error}{hint}")
-}
-
-pub(super) fn name(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
 }
 
 fn with_screen(picture: Picture) -> (Picture, Arc<Pyramid>, Thumbnail) {

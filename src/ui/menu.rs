@@ -4,6 +4,7 @@ use super::actions::{ACTIONS, MENUS, Menu, Wish, do_it};
 use super::theme;
 use super::words::say;
 use crate::editor::{Action, Editor};
+use crate::recipe::file_name;
 use eframe::egui::{Button, RichText, Ui};
 
 pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>, wishes: &mut Vec<Wish>) {
@@ -35,8 +36,7 @@ pub fn show(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>, wishes: &mu
 fn recent(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     ui.menu_button(say("menu-recent"), |ui| {
         for path in &editor.settings.recent {
-            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-            if ui.button(name).on_hover_text(path.display().to_string()).clicked() {
+            if ui.button(file_name(path)).on_hover_text(path.display().to_string()).clicked() {
                 actions.push(Action::OpenFiles(vec![path.clone()]));
                 ui.close();
             }
