@@ -1,12 +1,11 @@
 //! Pictures, projects and models from the disk, and pictures onto it.
 
 use super::keeping::Arrival;
-use super::running::usual_steps;
 use super::{Ask, Editor, Mode, Model, NoticeKind, Question};
 use crate::document::{Origin, Revision};
 use crate::imaging::{ENDINGS, Picture, Pyramid};
 use crate::jobs::{Command, Thumbnail};
-use crate::recipe::{ModelId, Quality};
+use crate::recipe::ModelId;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -66,14 +65,14 @@ impl Editor {
     }
 
     pub(super) fn set_model(&mut self, id: ModelId, commands: &mut Vec<Command>) {
-        if id != self.model.id {
-            self.map = None;
-            self.scrubbed = None;
-            let quality = Quality::of(self.draft.shortcuts).unwrap_or_default();
-            self.draft.steps = quality.steps(self.settings.steps.unwrap_or_else(|| usual_steps(&id)));
-        }
+        let is_other = id != self.model.id;
         self.settings.model = id.clone();
         self.model = Model { id: id.clone(), facts: None };
+        if is_other {
+            self.map = None;
+            self.scrubbed = None;
+            self.draft.steps = self.first_steps();
+        }
         commands.push(Command::LookAt(id));
         commands.push(Command::SaveSettings(self.settings.to_json()));
     }

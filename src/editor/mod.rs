@@ -40,7 +40,6 @@ pub use models::{Get, ModelsPage, Removing, Shelf, gigabytes, sentence};
 pub use placing::{Adjust, Adjustment, Context, MOST_FEATHER, Preserve};
 pub use replay::{MOST_PHOTOS, Photo, Replay, ReplayPage, Sample, State as PhotoState, edit_name};
 pub use run::{Past, Run, Waiting};
-use running::usual_steps;
 use selection::Slider;
 pub use selection::{Combine, Select, Selection, Tool};
 pub use settings::{Frame, Language, SCALES, Setting, Settings, ThemeChoice};
@@ -259,7 +258,7 @@ impl Editor {
             draft: Draft {
                 prompt: String::new(),
                 mode: Mode::Edit,
-                steps: settings.steps.unwrap_or_else(|| usual_steps(&id)),
+                steps: 0,
                 guidance: Recipe::new(ModelId::Nano, "").guidance,
                 shortcuts: Shortcuts::default(),
                 seed: 0,
@@ -320,6 +319,7 @@ impl Editor {
             opening: 0,
         };
         editor.draft.seed = editor.roll();
+        editor.draft.steps = editor.first_steps();
         let begin = editor.settings.folder.clone().map(|folder| Command::BeginDialogsIn(Some(folder)));
         let examples = Command::OpenExamples(EXAMPLES.iter().map(|example| example.png).collect());
         (editor, [Command::LookAt(id), examples].into_iter().chain(begin).collect())
@@ -412,9 +412,8 @@ impl Editor {
             }
             Action::SetQuality(quality) => {
                 self.before(Slider::Steps);
-                let usual = self.settings.steps.unwrap_or_else(|| usual_steps(&self.model.id));
-                self.draft.steps = quality.steps(usual).min(MOST_STEPS);
                 self.draft.shortcuts = quality.shortcuts();
+                self.draft.steps = self.first_steps();
             }
             Action::SetGuidance(guidance) if guidance.is_finite() => {
                 self.before(Slider::Guidance);

@@ -4,7 +4,7 @@ use super::pixels::STILL_READ;
 use super::{Draft, Editor, Mode, NoticeKind, Past, Run, Select, Waiting};
 use crate::document::Placing;
 use crate::jobs::{Command, Ending, Job, JobId};
-use crate::recipe::{ModelId, Recipe, Sampling};
+use crate::recipe::{Recipe, Sampling};
 
 impl Editor {
     /// What the present settings would run, or why they cannot.
@@ -206,13 +206,5 @@ pub(super) fn beyond_settings(recipe: &Recipe) -> Option<&'static str> {
         Some("Its painting was ended early, which the settings cannot say; replaying its recipe ends it there again.")
     } else {
         None
-    }
-}
-
-/// Steps that suit a model.
-pub(super) fn usual_steps(model: &ModelId) -> usize {
-    match model {
-        ModelId::Nano => 20,
-        ModelId::Folder(_) => Recipe::new(ModelId::Nano, "").steps,
     }
 }

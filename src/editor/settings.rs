@@ -1,9 +1,8 @@
 //! What is kept from one start to the next.
 
-use super::running::usual_steps;
 use super::{Editor, ExportSettings, MOST_STEPS};
 use crate::jobs::{Command, DeviceChoice};
-use crate::recipe::ModelId;
+use crate::recipe::{ModelId, Quality, Recipe};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -149,16 +148,27 @@ impl Settings {
 impl Editor {
     /// Steps with which the model in use begins where a person has chosen none.
     pub fn usual_steps(&self) -> usize {
-        usual_steps(&self.model.id)
+        match self.model.id {
+            ModelId::Nano => 20,
+            ModelId::Folder(_) => Recipe::new(ModelId::Nano, "").steps,
+        }
+    }
+
+    /// Steps with which runs begin at the quality in use.
+    pub(super) fn first_steps(&self) -> usize {
+        let quality = Quality::of(self.draft.shortcuts).unwrap_or_default();
+        quality.steps(self.settings.steps.unwrap_or_else(|| self.usual_steps())).min(MOST_STEPS)
     }
 
     pub(super) fn set(&mut self, setting: Setting, commands: &mut Vec<Command>) {
-        match &setting {
-            Setting::Steps(steps) => self.draft.steps = steps.unwrap_or_else(|| self.usual_steps()).clamp(1, MOST_STEPS),
-            Setting::Folder(folder) => commands.push(Command::BeginDialogsIn(folder.clone())),
-            _ => {}
+        if let Setting::Folder(folder) = &setting {
+            commands.push(Command::BeginDialogsIn(folder.clone()));
         }
+        let sets_steps = matches!(setting, Setting::Steps(_));
         self.settings.set(setting);
+        if sets_steps {
+            self.draft.steps = self.first_steps();
+        }
         commands.push(Command::SaveSettings(self.settings.to_json()));
     }
 }

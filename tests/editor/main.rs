@@ -12,7 +12,7 @@ mod smaller;
 mod upscale;
 
 use pentimento::document::{LocalEdit, Origin, RevisionId};
-use pentimento::editor::{Action, Again, Editor, Export, Message, Mode, NoticeKind, Question, Settings};
+use pentimento::editor::{Action, Again, Editor, Export, MOST_STEPS, Message, Mode, NoticeKind, Question, Setting, Settings};
 use pentimento::imaging::{Picture, Pyramid};
 use pentimento::jobs::{
     Command, Ending, Event, Job, JobId, Kept, Latents, Made, ModelFacts, Preview, PreviewMap, Progress, Stage, Thumbnail,
@@ -299,6 +299,15 @@ fn a_quality_sets_steps_and_shortcuts_and_can_be_taken_back() {
     assert_eq!((e.draft.steps, e.draft.shortcuts), best);
     act(&mut e, Action::Undo);
     assert_ne!((e.draft.steps, e.draft.shortcuts), best);
+    // It stays where the steps of the best are other ones.
+    act(&mut e, Action::Set(Setting::Steps(Some(40))));
+    assert_eq!((e.draft.steps, e.draft.shortcuts), (Quality::Balanced.steps(40), Quality::Balanced.shortcuts()));
+    act(&mut e, Action::SetModel(ModelId::Folder("somewhere".into())));
+    act(&mut e, Action::Set(Setting::Steps(None)));
+    assert_eq!(e.draft.steps, Quality::Balanced.steps(30));
+    // A file of settings may say what it likes.
+    let (e, _) = Editor::new(Settings { steps: Some(5000), ..Settings::default() }, 7);
+    assert_eq!(e.draft.steps, MOST_STEPS);
 }
 
 #[test]
