@@ -1,6 +1,6 @@
 //! The window: carries events up to the editor, actions into it, commands down to the lanes.
 
-use crate::editor::{Action, Editor, Frame, Message, Setting, Settings, WELCOME_NAME};
+use crate::editor::{Action, EXAMPLES, Editor, Frame, Message, Setting, Settings, WELCOME_NAME};
 use crate::jobs::{Backend, Command, EngineBackend, Event, Jobs, Stage, WorkerBackend, yield_to_window};
 use crate::ui::{Moment, SLOW_FRAME, Surface, Times, theme, title};
 use crate::{places, render};
@@ -159,7 +159,9 @@ impl App {
         let begun = project.as_ref().is_some_and(|p| p.exists());
         app.send(project.map(Command::OpenProject).into_iter().collect());
         if pictures.is_empty() && !begun {
-            app.send(vec![Command::OpenBuiltIn { name: WELCOME_NAME, bytes: WELCOME }]);
+            let examples = EXAMPLES.iter().map(|example| example.png).collect();
+            // The picture is fitted into the room that they leave.
+            app.send(vec![Command::OpenExamples(examples), Command::OpenBuiltIn { name: WELCOME_NAME, bytes: WELCOME }]);
         } else {
             app.act(Action::OpenFiles(pictures));
         }

@@ -321,8 +321,7 @@ impl Editor {
         editor.draft.seed = editor.roll();
         editor.draft.steps = editor.first_steps();
         let begin = editor.settings.folder.clone().map(|folder| Command::BeginDialogsIn(Some(folder)));
-        let examples = Command::OpenExamples(EXAMPLES.iter().map(|example| example.png).collect());
-        (editor, [Command::LookAt(id), examples].into_iter().chain(begin).collect())
+        (editor, [Command::LookAt(id)].into_iter().chain(begin).collect())
     }
 
     /// One step of the application.

@@ -64,7 +64,7 @@ fn done(id: JobId) -> Event {
 /// An editor whose model is known.
 fn editor() -> Editor {
     let (mut editor, commands) = Editor::new(Settings::default(), 7);
-    assert!(matches!(commands[..], [Command::LookAt(ModelId::Nano), Command::OpenExamples(_)]));
+    assert!(matches!(commands[..], [Command::LookAt(ModelId::Nano)]));
     event(&mut editor, Event::Model { model: ModelId::Nano, facts: Ok(facts()) });
     editor
 }
