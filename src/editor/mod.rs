@@ -38,7 +38,7 @@ pub use history::{History, HistoryView};
 pub use keeping::ProjectFacts;
 pub use models::{Get, ModelsPage, Removing, Shelf, gigabytes, sentence};
 pub use placing::{Adjust, Adjustment, Context, MOST_FEATHER, Preserve};
-pub use replay::{MOST_PHOTOS, Photo, Replay, ReplayPage, Sample, State as PhotoState, edit_name};
+pub use replay::{MOST_PHOTOS, Photo, Replay, ReplayPage, Sample, State as PhotoState};
 pub use run::{Past, Run, Waiting};
 use selection::Slider;
 pub use selection::{Combine, Select, Selection, Tool};

@@ -5,7 +5,7 @@
 
 use super::keeping::Arrival;
 use super::{Editor, NoticeKind};
-use crate::document::{Begins, Chain, Link, Origin};
+use crate::document::{Begins, Chain, Origin};
 use crate::jobs::{Command, JobId, Repeated, ReplayJob, ReplayProgress, SaveReplayed, Way};
 use crate::recipe::{ModelId, file_name};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const MOST_WAITING_BYTES: u64 = 16 << 30;
 #[derive(Debug, Default)]
 pub struct ReplayPage {
     pub open: bool,
-    /// What is done, and what it is called.
+    /// What is done, and what it is called: a name that a person gave, a prompt, or nothing.
     pub recipe: Option<(String, Arc<Chain>)>,
     /// Why a file was no recipe.
     pub trouble: Option<String>,
@@ -200,15 +200,6 @@ impl ReplayPage {
     }
 }
 
-/// What an edit is called.
-pub fn edit_name(link: &Link) -> String {
-    match link {
-        Link::Model { recipe, .. } => recipe.prompt.clone(),
-        Link::Tool(tool) => tool.name().to_owned(),
-        Link::Upscale(how) => format!("Upscale {}x", how.by.number()),
-    }
-}
-
 impl Editor {
     pub(super) fn replay_action(&mut self, what: Replay, commands: &mut Vec<Command>) {
         match what {
@@ -265,7 +256,8 @@ impl Editor {
     pub fn own_recipe(&self) -> Option<(String, Chain)> {
         let current = self.document.current()?;
         let chain = self.document.chain(current.id).filter(|chain| !chain.edits.is_empty())?;
-        Some((current.title().to_owned(), chain))
+        let name = current.name.clone().or_else(|| current.recipe().map(|recipe| recipe.prompt.clone()));
+        Some((name.unwrap_or_default(), chain))
     }
 
     fn take_own_recipe(&mut self) {

@@ -1,10 +1,10 @@
 //! What things of other rooms are called in the window: pictures, stages, kinds of files, models.
 
 use super::words::{say, tell};
-use crate::document::{Origin, Revision};
+use crate::document::{Link, Origin, Revision};
 use crate::editor::{Editor, Kind, Stage, sentence};
 use crate::imaging::Tool;
-use crate::recipe::Quality;
+use crate::recipe::{Quality, Upscaling};
 
 /// A picture: the name that a person gave, the prompt, the file's name, or how it was made.
 pub fn title(revision: &Revision) -> String {
@@ -12,8 +12,21 @@ pub fn title(revision: &Revision) -> String {
         (Some(_), _) | (None, Origin::Opened { .. } | Origin::Made { .. }) => revision.title().to_owned(),
         (None, Origin::Pasted) => say("title-pasted"),
         (None, Origin::Changed { tool }) => say(changed(tool)),
-        (None, Origin::Upscaled { upscaling, .. }) => tell!("title-upscaled", by = upscaling.by.number()),
+        (None, Origin::Upscaled { upscaling, .. }) => larger(*upscaling),
     }
+}
+
+/// An edit: the prompt, or what was done.
+pub fn edit(link: &Link) -> String {
+    match link {
+        Link::Model { recipe, .. } => recipe.prompt.clone(),
+        Link::Tool(tool) => say(changed(tool)),
+        Link::Upscale(how) => larger(*how),
+    }
+}
+
+fn larger(how: Upscaling) -> String {
+    tell!("title-upscaled", by = how.by.number())
 }
 
 /// What a plain tool does, as a key.

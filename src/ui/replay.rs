@@ -2,7 +2,7 @@
 
 use super::words::{say, tell};
 use super::{names, prompt, theme};
-use crate::editor::{Action, Doing, Editor, JobId, MOST_PHOTOS, Photo, PhotoState, Replay, ReplayPage, ReplayProgress, Sample, edit_name};
+use crate::editor::{Action, Doing, Editor, JobId, MOST_PHOTOS, Photo, PhotoState, Replay, ReplayPage, ReplayProgress, Sample};
 use eframe::egui::{
     self, Align, Align2, Button, Color32, ColorImage, Context, Frame, Id, Image, Label, Layout, Modal, ProgressBar, Rect, RichText, Role,
     ScrollArea, Sense, Stroke, StrokeKind, TextureHandle, TextureOptions, Ui, WidgetInfo, pos2, vec2,
@@ -159,11 +159,12 @@ fn recipe(ui: &mut Ui, editor: &Editor, acts: &mut Vec<Replay>) {
         }
         let words = match &page.recipe {
             Some((name, chain)) => {
-                let mut names: Vec<String> = chain.edits.iter().take(MOST_NAMES).map(edit_name).collect();
+                let mut names: Vec<String> = chain.edits.iter().take(MOST_NAMES).map(names::edit).collect();
                 if chain.edits.len() > MOST_NAMES {
                     names.push("…".to_owned());
                 }
-                format!("{name}: {}", names.join(" · "))
+                let names = names.join(" · ");
+                if name.is_empty() { names } else { format!("{name}: {names}") }
             }
             None => say("replay-no-recipe"),
         };

@@ -6,7 +6,7 @@ use eframe::egui::{Key, Modifiers, Theme};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use pentimento::document::{Begins, Chain, Link};
-use pentimento::editor::{Action, Message, PhotoState, Replay};
+use pentimento::editor::{Action, Language, Message, PhotoState, Replay};
 use pentimento::imaging::{Picture, Tool, fitted};
 use pentimento::jobs::{Command, Doing, Event, JobId, Progress, Repeated, ReplayProgress, Stage, Thumbnail};
 use pentimento::recipe::{ModelId, Recipe};
@@ -73,6 +73,9 @@ fn a_sheet_is_filled_looked_through_by_keys_and_saved() {
     assert!(h.state().commands.iter().any(|c| matches!(c, Command::AskRecipe)));
     assert!(h.state().commands.iter().any(|c| matches!(c, Command::AskPhotos)));
 
+    let mut german = sheet();
+    german.editor.settings.language = Language::German;
+    harness(german, Theme::Dark).get_by_label("night.json: make it night · Nach links gedreht");
     let mut h = harness(sheet(), Theme::Dark);
     h.get_by_label_contains("Photo 5 of 14 · edit 1 of 2 · Painting 12/20 · about 3 min left");
     h.get_by_role_and_label(Role::Button, "DSC_0004.jpg: failed").click();
