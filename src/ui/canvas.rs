@@ -35,7 +35,12 @@ impl Canvas {
         let (rect, response) = ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, describe(editor)));
         let per_point = f64::from(ui.ctx().pixels_per_point());
-        actions.push(Action::Viewport([f64::from(rect.width()) * per_point, f64::from(rect.height()) * per_point]));
+        let viewport = [rect.width(), rect.height()].map(|side| (f64::from(side) * per_point).max(1.0));
+        if viewport != editor.view.viewport() {
+            // A panel has come or gone: the picture is fitted into the room that is left in the next frame.
+            ui.ctx().request_repaint();
+        }
+        actions.push(Action::Viewport(viewport));
         Self::navigate(ui, rect, editor, &response, per_point, actions);
         let colours = theme::colours(ui.style());
         ui.painter().rect_filled(rect, 0.0, colours.canvas);
@@ -414,7 +419,7 @@ pub(super) fn chip(ui: &Ui, at: egui::Pos2, words: &str) {
 
 fn empty(ui: &mut Ui, rect: Rect, editor: &Editor, actions: &mut Vec<Action>) {
     let colours = theme::colours(ui.style());
-    let center = rect.center() - vec2(0.0, if editor.greets() { 60.0 } else { 0.0 });
+    let center = rect.center();
     if editor.is_opening() {
         ui.painter().text(center, Align2::CENTER_CENTER, say("status-opening"), FontId::proportional(theme::HEADING), colours.weak);
         return;

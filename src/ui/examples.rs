@@ -1,16 +1,20 @@
-//! A gallery of what the embedded model draws, over the canvas of the first run, and what could be asked for next.
+//! A gallery of what the embedded model draws, below the canvas of the first run, and what could be asked for next.
 
 use super::icons::{Icon, icon_button};
 use super::theme;
 use super::words::{say, tell};
 use crate::editor::{Action, EXAMPLES, Editor, Shelf};
 use eframe::egui::{
-    self, Align, Area, Button, Color32, ColorImage, Context, Frame, Id, Layout, Order, Rect, RichText, Role, Sense, Stroke, StrokeKind,
+    self, Button, Color32, ColorImage, Context, Frame, Margin, Panel, Rect, RichText, Role, Sense, Sides, Stroke, StrokeKind,
     TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
-/// Of a picture, in points.
+/// Of a picture and of the gallery, in points.
 const SIDE: f32 = 80.0;
+const HEIGHT: f32 = 136.0;
+/// The fewest pictures that make a gallery, and the lowest canvas above it.
+const LEAST: usize = 3;
+const LEAST_CANVAS: f32 = 220.0;
 
 /// The pictures on the graphics card, and whether somebody has had enough of them.
 #[derive(Default)]
@@ -20,37 +24,31 @@ pub struct Gallery {
 }
 
 impl Gallery {
-    pub fn show(&mut self, ui: &Ui, canvas: Rect, editor: &Editor, actions: &mut Vec<Action>) {
-        let room = ((canvas.width() - 56.0 + theme::GAP) / (SIDE + theme::GAP)) as usize;
-        let count = editor.examples.len().min(EXAMPLES.len()).min(room);
-        if self.is_closed || count < 3 || canvas.height() < 3.0 * SIDE || !editor.greets() {
+    /// Draws the gallery below the canvas, where there is room for both.
+    pub fn show(&mut self, ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
+        let room = ui.available_size_before_wrap();
+        let fit = ((room.x - 2.0 * f32::from(theme::PAD) + theme::GAP) / (SIDE + theme::GAP)) as usize;
+        let count = editor.examples.len().min(EXAMPLES.len()).min(fit);
+        if self.is_closed || count < LEAST || room.y < HEIGHT + LEAST_CANVAS || !editor.greets() {
             return;
         }
         self.load(ui.ctx(), editor);
-        let width = count as f32 * (SIDE + theme::GAP) - theme::GAP;
-        let at = pos2(canvas.center().x - width / 2.0 - 12.0, canvas.bottom() - SIDE - 64.0);
-        Area::new(Id::unique("examples")).order(Order::Middle).fixed_pos(at).show(ui.ctx(), |ui| {
-            let colours = theme::colours(ui.style());
-            let frame = Frame::new().fill(colours.panel).stroke(Stroke::new(1.0, colours.line)).corner_radius(8).inner_margin(11);
-            frame.show(ui, |ui| {
-                ui.set_width(width);
-                ui.spacing_mut().item_spacing = vec2(theme::GAP, 4.0);
-                ui.horizontal(|ui| {
-                    ui.label(RichText::new(say("examples-title")).strong());
-                    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                        self.is_closed = icon_button(ui, Icon::Close, &say("examples-close"), &say("examples-close"), true).clicked();
-                        if ui.link(RichText::new(say("examples-large")).small()).on_hover_text(say("examples-large.tip")).clicked() {
-                            actions.push(Action::Shelf(Shelf::Open));
-                        }
-                    });
-                });
-                ui.horizontal(|ui| {
-                    for (at, texture) in self.textures.iter().take(count).enumerate() {
-                        if picture(ui, texture, EXAMPLES[at].prompt) {
-                            actions.push(Action::RunExample(at));
-                        }
+        let frame = Frame::new().fill(theme::colours(ui.style()).panel).inner_margin(Margin::symmetric(theme::PAD, 8));
+        Panel::bottom("examples").exact_size(HEIGHT).frame(frame).show(ui, |ui| {
+            ui.spacing_mut().item_spacing = vec2(theme::GAP, 6.0);
+            let title = |ui: &mut Ui| ui.label(RichText::new(say("examples-title")).strong());
+            Sides::new().shrink_left().truncate().show(ui, title, |ui| {
+                self.is_closed = icon_button(ui, Icon::Close, &say("examples-close"), &say("examples-close"), true).clicked();
+                if ui.link(RichText::new(say("examples-large")).small()).on_hover_text(say("examples-large.tip")).clicked() {
+                    actions.push(Action::Shelf(Shelf::Open));
+                }
+            });
+            ui.horizontal(|ui| {
+                for (at, texture) in self.textures.iter().take(count).enumerate() {
+                    if picture(ui, texture, EXAMPLES[at].prompt) {
+                        actions.push(Action::RunExample(at));
                     }
-                });
+                }
             });
         });
     }

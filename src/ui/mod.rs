@@ -98,11 +98,11 @@ impl Surface {
         Panel::bottom("prompt panel").frame(panel(Margin::symmetric(theme::PAD, 6))).show(ui, |ui| {
             prompt::show(ui, editor, &mut actions);
         });
+        self.gallery.show(ui, editor, &mut actions);
         let canvas =
             CentralPanel::default().frame(Frame::new().fill(colours.canvas)).show(ui, |ui| self.canvas.show(ui, editor, &mut actions));
         let rect = canvas.inner.rect;
         tools::floating(ui, rect, editor, &mut actions);
-        self.gallery.show(ui, rect, editor, &mut actions);
         self.notices.show(ui, rect, editor, &mut actions);
         if let Some(gone) = &editor.history.pruning {
             history::ask_prune(ui, editor, gone, &mut self.thumbnails, &mut actions);

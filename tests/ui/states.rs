@@ -10,6 +10,7 @@ use pentimento::document::RevisionId;
 use pentimento::editor::{Action, EXAMPLES, History, Language, Message, Mode, Select, Tool};
 use pentimento::imaging::{Picture, Pyramid, Tone, Tool as PlainTool};
 use pentimento::jobs::{Command, Ending, Event, Job, Made, Stage, Thumbnail};
+use pentimento::ui::theme;
 use std::sync::Arc;
 
 fn act(window: &mut Window, action: Action) -> Vec<Command> {
@@ -221,9 +222,23 @@ fn an_example_is_made_again_by_a_click_and_the_gallery_can_be_put_away() {
     h.get_by_label("change the background to a starry night").click();
     h.run_steps(2);
     assert_eq!(h.state().editor.draft.prompt, "change the background to a starry night");
+    let above = h.get_by_label_contains("Make it again: a panda").rect().top();
+    let bottom = |h: &Harness<'_, Window>| {
+        let view = &h.state().editor.view;
+        assert!(view.is_fit());
+        f64::from(theme::TOP_HEIGHT) + view.origin()[1] + f64::from(view.image()[1]) * view.scale()
+    };
+    let fitted = bottom(&h);
+    assert!(fitted < f64::from(above), "the gallery lies below the picture");
     h.get_by_label("Put the examples away").click();
     h.run_steps(3);
     assert!(h.query_by_label_contains("Make it again").is_none());
+    assert!(bottom(&h) > fitted + 100.0, "the picture takes the room that is left");
+    // Where there is little room, the picture has it.
+    let (low, narrow) = (egui::vec2(1180.0, 480.0), egui::vec2(600.0, 760.0));
+    for size in [low, narrow] {
+        assert!(crate::built(greeted(), Theme::Dark, size, None).query_by_label_contains("Make it again").is_none(), "{size}");
+    }
     let mut h = harness(greeted(), Theme::Dark);
     h.get_by_label("Make it again: a rocket at night").click();
     h.run_steps(3);
