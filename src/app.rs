@@ -1,6 +1,6 @@
 //! The window: carries events up to the editor, actions into it, commands down to the lanes.
 
-use crate::editor::{Action, EXAMPLES, Editor, Frame, Message, Setting, Settings, WELCOME_NAME};
+use crate::editor::{Action, Closing, EXAMPLES, Editor, Frame, Leave, Message, Setting, Settings, WELCOME_NAME};
 use crate::jobs::{Backend, Command, EngineBackend, Event, Jobs, Stage, WorkerBackend, yield_to_window};
 use crate::ui::{Moment, SLOW_FRAME, Surface, Times, theme, title};
 use crate::{places, render};
@@ -185,6 +185,23 @@ impl App {
         self.send(commands);
     }
 
+    /// Closes the window where that is wanted, and asks first where something would be lost.
+    fn close(&mut self, ctx: &egui::Context) {
+        let is_wanted = ctx.input(|i| i.viewport().close_requested());
+        if is_wanted && self.editor.closing != Closing::Goes {
+            self.act(Action::Leave(Leave::Close));
+        }
+        match self.editor.closing {
+            Closing::Asks if is_wanted => {
+                ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+                // The question must be seen.
+                ctx.send_viewport_cmd(egui::ViewportCommand::Minimized(false));
+            }
+            Closing::Goes if !is_wanted => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
+            _ => {}
+        }
+    }
+
     /// Takes in what the lanes have told.
     fn listen(&mut self, ctx: &egui::Context) {
         let events = self.jobs.poll(EVENTS_PER_FRAME);
@@ -220,6 +237,7 @@ impl eframe::App for App {
             ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
             self.title = title;
         }
+        self.close(ctx);
         let zoom = ctx.zoom_factor(); // asked for here: inside of `input` it would wait for itself
         self.frame = ctx.input(|i| frame_now(self.frame, i.viewport(), zoom));
         self.times.done(self.editor.run.is_some());
@@ -229,6 +247,9 @@ impl eframe::App for App {
         self.times.work();
         for action in self.surface.show(ui, &self.editor) {
             self.act(action);
+        }
+        if self.editor.closing == Closing::Goes {
+            ui.ctx().request_repaint();
         }
         if self.times.wants_a_frame() {
             ui.ctx().request_repaint();

@@ -718,3 +718,14 @@ replay-close = Schließen
     .tip = Die Fotos laufen weiter; die Zeile unten führt hierher zurück
 replay-status = Rezept läuft: { $done } von { $of }
 replay-ended = Rezept: { $done } von { $of } fertig
+
+# Auf dem Weg hinaus, wo etwas verloren ginge.
+leave-title = { $count ->
+    [one] Ein Ergebnis des Rezepts ist nicht gesichert
+   *[other] { $count } Ergebnisse des Rezepts sind nicht gesichert
+}
+leave-why = Was nicht gesichert ist, geht mit dem Fenster verloren.
+leave-look = Ergebnisse zeigen
+    .tip = Bleiben und sie ansehen, um sie zu sichern
+leave-stay = Bleiben
+leave-anyway = Trotzdem schließen

@@ -718,3 +718,14 @@ replay-close = Close
     .tip = The photos go on; the line at the bottom leads back here
 replay-status = Replaying: { $done } of { $of }
 replay-ended = Replay: { $done } of { $of } done
+
+# On the way out, where something would be lost.
+leave-title = { $count ->
+    [one] One result of the replay is not saved
+   *[other] { $count } results of the replay are not saved
+}
+leave-why = What is not saved goes with the window.
+leave-look = Show the results
+    .tip = Stay, and look at them to save them
+leave-stay = Stay
+leave-anyway = Close anyway

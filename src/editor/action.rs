@@ -1,6 +1,6 @@
 //! What a person can do.
 
-use super::{Adjust, Context, Export, History, How, Mode, Replay, Select, Setting, Shelf, Touch};
+use super::{Adjust, Context, Export, History, How, Leave, Mode, Replay, Select, Setting, Shelf, Touch};
 use crate::document::RevisionId;
 use crate::jobs::{DeviceChoice, JobId};
 use crate::recipe::{Factor, ModelId, Quality};
@@ -124,4 +124,6 @@ pub enum Action {
     SetAnswer(String),
     Answer,
     CancelAnswer,
+    /// Close the window.
+    Leave(Leave),
 }

@@ -14,6 +14,7 @@ mod files;
 mod forecast;
 mod history;
 mod keeping;
+mod leaving;
 mod models;
 mod pixels;
 mod placing;
@@ -36,6 +37,7 @@ pub use export::{Export, ExportPage, ExportSettings, Kind};
 use files::export_name;
 pub use history::{History, HistoryView};
 pub use keeping::ProjectFacts;
+pub use leaving::{Closing, Leave};
 pub use models::{Get, ModelsPage, Removing, Shelf, gigabytes, sentence};
 pub use placing::{Adjust, Adjustment, Context, MOST_FEATHER, Preserve};
 pub use replay::{MOST_PHOTOS, Photo, Replay, ReplayPage, Sample, State as PhotoState};
@@ -177,6 +179,7 @@ pub struct Editor {
     /// The person's own folder, which a report does not name.
     pub home: Option<String>,
     pub ask: Option<Ask>,
+    pub closing: Closing,
     pub shows_before: bool,
     /// The split view, where there is one.
     pub compare: Option<Compare>,
@@ -276,6 +279,7 @@ impl Editor {
             done: VecDeque::new(),
             home: None,
             ask: None,
+            closing: Closing::default(),
             shows_before: false,
             compare: None,
             device: None,
@@ -340,6 +344,7 @@ impl Editor {
             self.forget_strokes();
             self.keep_place(&mut commands);
         }
+        self.leave_with_all();
         self.show(&mut commands);
         self.find_change(&mut commands);
         self.ask_differences(&mut commands);
@@ -484,6 +489,7 @@ impl Editor {
             }
             Action::Answer => self.answer(commands),
             Action::CancelAnswer => self.ask = None,
+            Action::Leave(what) => self.leave(what),
         }
     }
 

@@ -142,6 +142,11 @@ impl ReplayPage {
         self.samples().filter(|s| s.accepted == Some(true) && s.saved.is_none() && s.is_here).count()
     }
 
+    /// Results that are not rejected and would go with the window.
+    pub fn unsaved(&self) -> usize {
+        self.samples().filter(|s| s.accepted != Some(false) && s.saved.is_none() && s.is_here).count()
+    }
+
     /// Results that nobody has looked at.
     pub fn undecided(&self) -> usize {
         self.samples().filter(|s| s.accepted.is_none()).count()

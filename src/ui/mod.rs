@@ -36,7 +36,7 @@ pub use times::{Moment, Times};
 pub use words::LANGUAGES;
 
 use crate::document::RevisionId;
-use crate::editor::{Action, Editor, Proof, Run, Shelf, Thumbnail, sentence};
+use crate::editor::{Action, Closing, Editor, Proof, Run, Shelf, Thumbnail, sentence};
 use actions::Wish;
 use eframe::egui::{
     self, Align2, CentralPanel, Color32, ColorImage, Context, Frame, Margin, Panel, Stroke, StrokeKind, TextureHandle, TextureId,
@@ -77,7 +77,7 @@ impl Surface {
         let typing = ctx.text_edit_focused();
         // What lies over everything has the keys.
         let is_covered = self.palette.is_some() || self.preferences.is_some() || editor.exporting.open;
-        let is_covered = is_covered || (editor.replaying.open && editor.ask.is_some());
+        let is_covered = is_covered || editor.closing == Closing::Asks || (editor.replaying.open && editor.ask.is_some());
         let (mut actions, mut wishes) = if is_covered { Default::default() } else { keys::read(&ctx, editor, typing) };
         let colours = theme::colours(ui.style());
         let panel = |margin: Margin| Frame::new().fill(colours.panel).inner_margin(margin);
@@ -118,6 +118,10 @@ impl Surface {
         }
         if self.preferences.as_mut().is_some_and(|preferences| !preferences.show(ui, editor, &mut actions)) {
             self.preferences = None;
+        }
+        // Over everything else.
+        if editor.closing == Closing::Asks {
+            replay::ask_close(ui, editor, &mut actions);
         }
         for wish in wishes {
             self.fulfil(wish, &ctx);

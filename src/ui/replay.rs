@@ -2,7 +2,7 @@
 
 use super::words::{say, tell};
 use super::{names, prompt, theme};
-use crate::editor::{Action, Doing, Editor, JobId, MOST_PHOTOS, Photo, PhotoState, Replay, ReplayPage, ReplayProgress, Sample};
+use crate::editor::{Action, Doing, Editor, JobId, Leave, MOST_PHOTOS, Photo, PhotoState, Replay, ReplayPage, ReplayProgress, Sample};
 use eframe::egui::{
     self, Align, Align2, Button, Color32, ColorImage, Context, Frame, Id, Image, Label, Layout, Modal, ProgressBar, Rect, RichText, Role,
     ScrollArea, Sense, Stroke, StrokeKind, TextureHandle, TextureOptions, Ui, WidgetInfo, pos2, vec2,
@@ -387,5 +387,33 @@ pub fn status(ui: &mut Ui, editor: &Editor, actions: &mut Vec<Action>) {
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &words));
     if response.on_hover_text(say("action-replay.tip")).clicked() {
         actions.push(Action::Replay(Replay::Open));
+    }
+}
+
+/// Asks before results go with the window.
+pub fn ask_close(ui: &Ui, editor: &Editor, actions: &mut Vec<Action>) {
+    let shown = Modal::new(Id::unique("leave")).frame(theme::page(ui.style())).show(ui.ctx(), |ui| {
+        let colours = theme::colours(ui.style());
+        ui.set_width(420.0);
+        ui.label(RichText::new(tell!("leave-title", count = editor.replaying.unsaved())).heading());
+        ui.label(RichText::new(say("leave-why")).small().color(colours.weak));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if ui.add(Button::new(RichText::new(say("leave-anyway")).color(colours.danger))).clicked() {
+                actions.push(Action::Leave(Leave::Anyway));
+            }
+            if ui.button(say("leave-look")).on_hover_text(say("leave-look.tip")).clicked() {
+                actions.push(Action::Leave(Leave::Look));
+            }
+            let stay = ui.button(say("leave-stay"));
+            if stay.clicked() {
+                actions.push(Action::Leave(Leave::Stay));
+            }
+            if ui.memory(|m| m.focused().is_none()) {
+                stay.request_focus();
+            }
+        });
+    });
+    if shown.should_close() {
+        actions.push(Action::Leave(Leave::Stay));
     }
 }

@@ -82,6 +82,15 @@ fn a_recipe_is_done_on_photos_from_the_window_alone() {
     key(&screen, "a");
     key(&screen, "a");
     crate::tour::shot(&screen, "replay");
+
+    // The window does not take along unasked what is not saved.
+    key(&screen, "Escape");
+    key(&screen, "ctrl+q");
+    rest(&screen);
+    assert!(program.is_running(), "results went with the window");
+    crate::tour::shot(&screen, "replay-leaving");
+    key(&screen, "Escape");
+    key(&screen, "ctrl+shift+r");
     let on = leads_on().unwrap_or_else(|| panic!("what is accepted can be saved; {}", screen.keep()));
     let asked = || leads_on().is_some_and(|now| now != on);
     press_at(&screen, (on.x, on.y), "nothing is asked", asked);

@@ -2,7 +2,7 @@
 
 use super::*;
 use pentimento::document::{Begins, Chain, Link};
-use pentimento::editor::{MOST_PHOTOS, PhotoState, Replay};
+use pentimento::editor::{Closing, Leave, MOST_PHOTOS, PhotoState, Replay};
 use pentimento::imaging::Tool;
 use pentimento::jobs::{Doing, Repeated, ReplayJob, ReplayProgress, Way};
 use pentimento::recipe::Recipe;
@@ -137,6 +137,41 @@ fn results_are_looked_through_and_what_is_accepted_is_saved_once() {
     assert!(!e.replaying.open);
     let current = current(&e);
     assert_eq!(e.document.chain(current).unwrap(), chain());
+}
+
+#[test]
+fn results_do_not_go_with_the_window_unasked() {
+    let close = |e: &mut Editor| {
+        act(e, Action::Leave(Leave::Close));
+        e.closing
+    };
+    assert_eq!(close(&mut page(3)), Closing::Goes, "nothing is lost");
+    let mut e = page(3);
+    let first = begun(act(&mut e, Action::Replay(Replay::Begin)));
+    let second = begun(done_with(&mut e, first.id, 5));
+    let third = begun(done_with(&mut e, second.id, 5));
+    event(&mut e, Event::Replayed { id: third.id, result: Err("it is damaged".into()) });
+    act(&mut e, Action::Replay(Replay::Close));
+    assert_eq!((close(&mut e), e.replaying.unsaved()), (Closing::Asks, 2), "nobody has looked at them");
+    act(&mut e, Action::Leave(Leave::Look));
+    assert_eq!((e.closing, e.replaying.open), (Closing::Stays, true));
+    // Of one that is accepted and one that is rejected the first is missed, until it is saved.
+    act(&mut e, Action::Replay(Replay::Accept(true)));
+    act(&mut e, Action::Replay(Replay::Accept(false)));
+    assert_eq!((close(&mut e), e.replaying.unsaved()), (Closing::Asks, 1));
+    act(&mut e, Action::Leave(Leave::Stay));
+    assert_eq!(e.closing, Closing::Stays);
+    event(&mut e, Event::ChosenResults(Some("/out".into())));
+    assert_eq!(close(&mut e), Closing::Asks, "it is not there yet");
+    event(&mut e, Event::ReplaySaved { id: first.id, result: Ok("/out/0.jpg".into()) });
+    assert_eq!(e.closing, Closing::Goes);
+
+    let mut e = page(1);
+    let job = begun(act(&mut e, Action::Replay(Replay::Begin)));
+    done_with(&mut e, job.id, 5);
+    assert_eq!(close(&mut e), Closing::Asks);
+    act(&mut e, Action::Leave(Leave::Anyway));
+    assert_eq!(e.closing, Closing::Goes);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use eframe::egui::{Key, Modifiers, Theme};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use pentimento::document::{Begins, Chain, Link};
-use pentimento::editor::{Action, Language, Message, PhotoState, Replay};
+use pentimento::editor::{Action, Closing, Language, Leave, Message, PhotoState, Replay};
 use pentimento::imaging::{Picture, Tool, fitted};
 use pentimento::jobs::{Command, Doing, Event, JobId, Progress, Repeated, ReplayProgress, Stage, Thumbnail};
 use pentimento::recipe::{ModelId, Recipe};
@@ -129,6 +129,37 @@ fn a_sheet_is_filled_looked_through_by_keys_and_saved() {
     h.run_steps(3);
     assert!(h.state().editor.replaying.open);
     assert!(matches!(h.state().editor.replaying.photos[4].state, PhotoState::Runs(_)));
+}
+
+/// Asked on the way out.
+pub fn leaving() -> Window {
+    let mut window = sheet();
+    act(&mut window, Action::Replay(Replay::Close));
+    act(&mut window, Action::Leave(Leave::Close));
+    window
+}
+
+#[test]
+fn a_person_is_asked_before_results_go_with_the_window() {
+    let mut h = harness(leaving(), Theme::Dark);
+    h.get_by_label("3 results of the replay are not saved");
+    // Keys of the canvas do nothing here.
+    let before = h.state().editor.selection.tool;
+    h.key_press(Key::B);
+    h.key_press(Key::Enter);
+    h.run_steps(3);
+    assert_eq!(h.state().editor.closing, Closing::Stays, "the safe answer has the keys");
+    assert_eq!(h.state().editor.selection.tool, before);
+    for (answer, closing) in [("Show the results", Closing::Stays), ("Close anyway", Closing::Goes)] {
+        let mut h = harness(leaving(), Theme::Dark);
+        h.get_by_label(answer).click();
+        h.run_steps(3);
+        assert_eq!((h.state().editor.closing, h.state().editor.replaying.open), (closing, closing == Closing::Stays));
+    }
+    let mut h = harness(leaving(), Theme::Light);
+    h.key_press(Key::Escape);
+    h.run_steps(3);
+    assert_eq!(h.state().editor.closing, Closing::Stays);
 }
 
 /// Goes from one to the next until something of that name has the keys.

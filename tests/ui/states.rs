@@ -203,6 +203,7 @@ fn whatever_can_be_used_has_a_name_and_a_role_in_every_state() {
         ("adjust", clicked(plain::toned(), &["Adjust"]), 35),
         ("crop", clicked(plain::cropped(), &["Adjust"]), 35),
         ("replay", harness(replay::sheet(), Theme::Dark), 15),
+        ("leaving", harness(replay::leaving(), Theme::Dark), 3),
         ("path", harness(without_dialogs(), Theme::Dark), 3),
     ];
     let mut wrong = Vec::new();
