@@ -87,15 +87,16 @@ def _work(maker, jobs, out):
     torch.set_num_threads(1)
     while (job := jobs.get()) is not None:
         number, kind, n, seed = job
-        batch = getattr(maker, kind)(random.Random(seed * 1_000_003 + number), n)
+        batch = getattr(maker, kind)(random.Random(seed), n)
         batch.pop("scenes", None)
         out.put((number, _each(batch, lambda v: v.numpy() if torch.is_tensor(v) else v)))
 
 
 class Feed:
-    def __init__(self, maker, turns, seed, start=0, processes=0):
-        """turns: [(kind, batch size)] in order, over and over."""
+    def __init__(self, maker, turns, seed, start=0, processes=0, rank=0, ranks=1):
+        """turns: [(kind, batch size)] in order, over and over; with several ranks each has the same kind at a time."""
         self.maker, self.turns, self.seed, self.next, self.procs = maker, turns, seed, start, []
+        self.rank, self.ranks = rank, ranks
         self.ready = {}
         if processes:
             context = mp.get_context("fork")
@@ -111,8 +112,11 @@ class Feed:
 
     def _send(self):
         kind, n = self.turns[self.sent % len(self.turns)]
-        self.jobs.put((self.sent, kind, n, self.seed))
+        self.jobs.put((self.sent, kind, n, self._seed(self.sent)))
         self.sent += 1
+
+    def _seed(self, number):
+        return self.seed * 1_000_003 + number * self.ranks + self.rank
 
     def __next__(self):
         """(kind, batch)"""
@@ -124,7 +128,7 @@ class Feed:
                 self._send()
             batch = self.ready.pop(self.next)
         else:
-            batch = getattr(self.maker, kind)(random.Random(self.seed * 1_000_003 + self.next), n)
+            batch = getattr(self.maker, kind)(random.Random(self._seed(self.next)), n)
         self.next += 1
         return kind, batch
 

@@ -3,6 +3,8 @@
 import torch
 import torch.distributed as dist
 
+import nets
+
 
 class Muon:
     """Momentum with orthogonalised updates for the matrices; AdamW for everything else."""
@@ -32,7 +34,7 @@ class Muon:
         tall = x.shape[0] > x.shape[1]
         x = x.T if tall else x
         x = x / (x.norm() + 1e-7)
-        x = x.bfloat16() if x.is_cuda else x  # many processors have no fast bfloat16
+        x = x.bfloat16() if nets.has_fast_bf16(x.device) else x
         for _ in range(rounds):
             s = x @ x.T
             x = a * x + (b * s + c * s @ s) @ x

@@ -48,6 +48,11 @@ def device():
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def has_fast_bf16(on):
+    """Whether matrix products are much faster in bfloat16: on GPUs, and on processors with AMX."""
+    return on.type == "cuda" or torch.cpu._is_amx_tile_supported()
+
+
 def tokenizer(work, atlas=None):
     """Byte-level BPE over the world's captions, with Qwen's special tokens and chat template; made once, of all objects."""
     path = Path(work) / "tokenizer"

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 
 import compose
 import feed
@@ -16,10 +17,10 @@ import paint
 
 
 class Run:
-    """One call of train.py: its preset, its art, and how long it may go on."""
+    """One call of train.py: its preset, its art, how long it may go on, and which of several processes it is."""
 
-    def __init__(self, work: Path, preset: dict, limit: float):
-        self.work, self.preset, self.end = work, preset, time.time() + limit
+    def __init__(self, work: Path, preset: dict, limit: float, rank=0, ranks=1):
+        self.work, self.preset, self.end, self.rank, self.ranks = work, preset, time.time() + limit, rank, ranks
         self.device = nets.device()
         self.gpu = self.device.type == "cuda"
         torch.set_num_threads(preset.get("threads", 2))
@@ -42,13 +43,34 @@ class Run:
         write(self.work / "progress.json", lambda p: p.write_text(json.dumps(self.progress, indent=1) + "\n"))
 
     def autocast(self):
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.preset.get("bf16", self.gpu))
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.preset.get("bf16", nets.has_fast_bf16(self.device)))
 
     def compiled(self, f):
         return torch.compile(f, dynamic=False) if self.preset.get("compile") else f
 
     def stage(self, name, turns):
+        """Every process makes it; what comes next has other random numbers in each."""
+        if self.ranks > 1:
+            dist.barrier()
+        torch.manual_seed(self.preset["seed"] * 100 + self.rank)
         return Stage(self, name, turns)
+
+    @torch.no_grad()
+    def average(self, module):
+        """The gradients of all processes."""
+        if self.ranks > 1:
+            grads = [p.grad for p in module.parameters() if p.grad is not None]
+            flat = torch.cat([g.flatten() for g in grads])
+            dist.all_reduce(flat)
+            for g, part in zip(grads, flat.div_(self.ranks).split([g.numel() for g in grads])):
+                g.copy_(part.view_as(g))
+
+    @torch.no_grad()
+    def share(self, module):
+        """The first process's values."""
+        if self.ranks > 1:
+            for v in module.state_dict().values():
+                dist.broadcast(v, 0)
 
 
 def write(path, how):
@@ -64,7 +86,8 @@ class Stage:
         self.run, self.name = run, name
         self.budget = run.preset[name]
         self.state = run.progress.setdefault(name, dict(seconds=0.0, batches=0, samples=0))
-        self.feed = feed.Feed(run.maker, turns, run.preset["seed"] * 10 + len(name), self.state["batches"], run.preset.get("processes", 0))
+        self.feed = feed.Feed(run.maker, turns, run.preset["seed"] * 10 + len(name), self.state["batches"], run.preset.get("processes", 0),
+                              run.rank, run.ranks)
         self.saved = time.time()
         self.last = self.run.clock()
         self.shown = self.started = time.time()
@@ -75,7 +98,7 @@ class Stage:
 
     def __iter__(self):
         self.last = self.run.clock()
-        while not self.done and time.time() < self.run.end:
+        while self._goes_on():
             kind, batch = next(self.feed)
             yield min(1.0, self.state["seconds"] / self.budget), kind, batch
             now = self.run.clock()
@@ -84,17 +107,27 @@ class Stage:
             self.state["batches"] = self.feed.next
         self.feed.close()
 
+    def _goes_on(self):
+        """The first process's clock says it for all."""
+        now = torch.tensor([self.state["seconds"], float(not self.done and time.time() < self.run.end)], dtype=torch.float64)
+        if self.run.ranks > 1:
+            dist.broadcast(now, 0)
+        self.state["seconds"] = now[0].item()
+        return bool(now[1])
+
     def seen(self, n):
-        self.state["samples"] += n
+        self.state["samples"] += n * self.run.ranks
 
     def due(self, what="shown", seconds=20):
-        """Whether so many seconds have passed since it was last due."""
-        if time.time() - getattr(self, what) < seconds:
+        """Whether so many seconds have passed since it was last due; only in the first process."""
+        if self.run.rank or time.time() - getattr(self, what) < seconds:
             return False
         setattr(self, what, time.time())
         return True
 
     def say(self, **values):
+        if self.run.rank:
+            return
         text = " ".join(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items())
         print(f"[{self.name} {self.state['seconds']:.0f}/{self.budget:.0f} s, {self.state['samples']} samples] {text}", flush=True)
 
@@ -104,6 +137,8 @@ class Stage:
         return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
 
     def save(self, file, data):
+        if self.run.rank:
+            return
         write(self.run.work / file, lambda p: torch.save(data, p))
         self.run.save_progress()
 

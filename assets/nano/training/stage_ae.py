@@ -34,11 +34,13 @@ def train(run: Run):
     saved = stage.load("ae.pt")
     if saved:
         vae.load_state_dict({k: v.float() for k, v in saved["model"].items()})
+    run.share(vae)
     if stage.done:
         stage.feed.close()
         return
-    encoder, decoder = run.compiled(vae.encoder), run.compiled(vae.decoder)
-    opt, ema, mean = Muon(vae, p["ae_lr"], 2e-3, smallest=8), Averaged(vae, .998 if run.gpu else .99), None
+    wrap = (lambda f: f) if p.get("ae_plain") else run.compiled
+    encoder, decoder = wrap(vae.encoder), wrap(vae.decoder)
+    opt, ema, mean = Muon(vae, p["ae_lr"], 2e-3, run.rank, run.ranks, smallest=8), Averaged(vae, .998 if run.gpu else .99), None
 
     def save():
         vae.eval()
@@ -68,6 +70,7 @@ def train(run: Run):
             y = decoder(z).float()
         loss = loss_fn(y, x)
         (loss + .05 * size.log().square()).backward()
+        run.average(vae)
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         opt.step(nets.warm_cosine(f))
         vae.zero_grad(set_to_none=True)

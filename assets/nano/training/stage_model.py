@@ -5,6 +5,8 @@ conditions, for guidance. References of edits are read as the model will meet th
 autoencoder, some with noise as a result of its own has.
 """
 
+import random
+
 import torch
 
 import nets
@@ -12,6 +14,9 @@ import stage_tatok
 from model import Model
 from muon import Muon
 from run import Averaged, Run
+
+
+MOST_KEPT = 2500  # batches of a kind that may come again
 
 
 class Readers:
@@ -44,13 +49,33 @@ class Readers:
 
 
 class Batches:
-    """Fills a batch of words with the tokens and latents of its pictures."""
+    """Fills a batch of words with the tokens and latents of its pictures.
+
+    Where reading pictures costs as much as learning from them, each filled batch comes again later (`reuse` times in all, in the
+    middle): another one of those so far, of the same kind.
+    """
 
     def __init__(self, run: Run, readers: Readers):
         self.run, self.readers = run, readers
+        self.reuse, self.filled, self.rng = run.preset.get("reuse", 1), {}, random.Random(run.rank)
         self.start, self.pad = (run.tok.convert_tokens_to_ids(t) for t in ("<I0>", "<|image_pad|>"))
 
+    def again(self, kind):
+        """Whether one that is there already is to be taken next, and that one."""
+        there = self.filled.setdefault(kind, [])
+        if self.reuse > 1 and len(there) > 20 and self.rng.random() > 1 / self.reuse:
+            return self.rng.choice(there)
+        return None
+
     def __call__(self, kind, batch):
+        filled = self.fill(kind, batch)
+        if self.reuse > 1:
+            there = self.filled.setdefault(kind, [])
+            there.append(filled)
+            del there[:-MOST_KEPT]
+        return filled
+
+    def fill(self, kind, batch):
         run, on = self.run, self.run.device
         ids, first = batch["ids"].to(on), batch["first"].to(on)
         after = nets.to_input(run.composer.paint(batch["after"]))
@@ -71,7 +96,6 @@ class Batches:
 
 def held_loss(run, model, batches, ema):
     """Losses of the averaged weights on fresh batches, the same ones and the same noise each time."""
-    import random
     live = {k: v.clone() for k, v in model.state_dict().items()}
     model.load_state_dict(ema.weights)
     state, out = torch.get_rng_state(), []
@@ -79,7 +103,7 @@ def held_loss(run, model, batches, ema):
     runs, model.run_lm, model.run_sana = (model.run_lm, model.run_sana), type(model.run_lm)(model.lm), type(model.run_sana)(model.sana)
     with torch.no_grad(), run.autocast():
         for kind in ("t2i", "edit"):
-            ids, first, weight, lat, ref = batches(kind, getattr(run.maker, kind)(random.Random(77), 64 if run.gpu else 16))
+            ids, first, weight, lat, ref = batches.fill(kind, getattr(run.maker, kind)(random.Random(77), 64 if run.gpu else 16))
             h, ce, _ = model.ar(ids, first, weight)
             out += [ce.item(), model.flow(h, lat, ref, .1, weight, 0.0)[0].item()]
     model.run_lm, model.run_sana = runs
@@ -99,15 +123,16 @@ def train(run: Run):
     if saved:
         model.load_state_dict({k: v.float() for k, v in saved.items()})
     model.to(run.device)
+    run.share(model)
     batches = Batches(run, Readers(run))
-    opt, ema, mean = Muon(model, p["lr"], p["adam_lr"]), Averaged(model, .9995 if run.gpu else .998), {}
+    opt, ema, mean = Muon(model, p["lr"], p["adam_lr"], run.rank, run.ranks), Averaged(model, .9995 if run.gpu else .998), {}
 
     def save():
         stage.save("model.pt", ema.cpu())
         stage.say(**held_loss(run, model, batches, ema))
 
     for f, kind, batch in stage:
-        ids, first, weight, lat, ref = batches(kind, batch)
+        ids, first, weight, lat, ref = batches.again(kind) or batches(kind, batch)
         with run.autocast():
             hidden, ce, weighted = model.ar(ids, first, weight)
             flow, flow_weighted = model.flow(hidden, lat, ref, .1, weight, 1.0 if f < .5 else .5)
@@ -116,6 +141,7 @@ def train(run: Run):
         now = torch.stack([ce.detach(), flow.detach()])
         mean[kind] = now if kind not in mean else mean[kind].lerp(now, .03)
         if kind == "edit":  # one step for both kinds together
+            run.average(model)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             scale = min(1.0, f / .02, ema.step / 30) * (1.0 if f < .4 else max(.01, (1 - f) / .6))
             opt.step(scale)

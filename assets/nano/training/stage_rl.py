@@ -54,7 +54,10 @@ def reward_model(run: Run):
 
 
 def train(run: Run):
-    p = run.preset
+    if run.rank:  # one process does it, with all threads
+        return
+    torch.set_num_threads(run.ranks * run.preset.get("threads", 2))
+    run.ranks, p = 1, run.preset
     judge = reward_model(run)
     stage = run.stage("rl", [("t2i", p["rl_prompts"])])
     stage.feed.close()  # captions are made here, since their scenes are needed

@@ -101,7 +101,8 @@ def train(run: Run):
         stage.feed.close()
         return
     both = nn.ModuleList([tok, heads]).to(run.device)
-    opt, ema, recent, mean = Muon(both, p["tatok_lr"], 3e-3), Averaged(tok, .998 if run.gpu else .99), [], None
+    run.share(both)
+    opt, ema, recent, mean = Muon(both, p["tatok_lr"], 3e-3, run.rank, run.ranks), Averaged(tok, .998 if run.gpu else .99), [], None
     read = run.compiled(features)
 
     def save():
@@ -122,6 +123,7 @@ def train(run: Run):
                         vq.embedding.weight.copy_(kmeans(torch.cat(recent), vq.embedding.num_embeddings))
                         vq.embedding_proj.weight.copy_(torch.eye(z.shape[-1]))
                         vq.embedding_proj.bias.zero_()
+                    run.share(vq)
                     ready, recent = True, []
             extra = torch.zeros((), device=run.device)
             if ready:
@@ -138,6 +140,7 @@ def train(run: Run):
             early = F.cross_entropy(heads.early(12 * z).float().flatten(0, 1), lab.flatten())  # names before the codebook
             loss = 4 * pix + .7 * name + .3 * tint + .3 * kind + early + extra
         loss.backward()
+        run.average(both)
         torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
         opt.step(nets.warm_cosine(f))
         both.zero_grad(set_to_none=True)

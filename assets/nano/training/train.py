@@ -9,13 +9,19 @@ go on in `--pieces FOLDER`, in files below 16 MB (`--from FOLDER` takes them up 
 """
 
 import argparse
+import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 
 import export
+import nets
+import paint
 import stage_ae
 import stage_model
 import stage_rl
@@ -25,14 +31,15 @@ from run import Run
 GPU = dict(seed=1, processes=14, compile=True, bank=True, threads=4,
            ae=420, ae_batch=64, ae_lr=.02, ae_test=16, tatok=180, tatok_batch=256, tatok_lr=.02,
            model=960, t2i_batch=256, edit_batch=192, lr=.02, adam_lr=2e-3, reward=60, rl=120, rl_prompts=64, rl_samples=8)
-CPU = dict(seed=1, threads=2, objects=160,
-           ae=4 * 3600, ae_batch=8, ae_crop=128, ae_lr=.015, ae_test=4, tatok=3600, tatok_batch=16, tatok_lr=.02,
-           model=12 * 3600, t2i_batch=12, edit_batch=8, lr=.02, adam_lr=2e-3, reward=1800, rl=1800, rl_prompts=2, rl_samples=6)
-SMOKE = dict(seed=1, threads=2, objects=8,
+# Each processor works on batches of its own: threads would wait for each other at every one of the many small operations.
+CPU = dict(seed=1, ranks=2, threads=1, bank=True, compile=True, reuse=3, objects=160,
+           ae=4 * 3600, ae_batch=8, ae_crop=128, ae_lr=.015, ae_test=4, ae_plain=True, tatok=3600, tatok_batch=24, tatok_lr=.02,
+           model=12 * 3600, t2i_batch=16, edit_batch=12, lr=.02, adam_lr=2e-3, reward=1800, rl=1800, rl_prompts=2, rl_samples=6)
+SMOKE = dict(seed=1, ranks=2, threads=1, objects=8,
              ae=6, ae_batch=2, ae_crop=64, ae_lr=.015, ae_test=1, tatok=5, tatok_batch=4, tatok_lr=.02,
              model=12, t2i_batch=2, edit_batch=4, lr=.02, adam_lr=2e-3, reward=4, rl=6, rl_prompts=1, rl_samples=2)
 # What a GPU runs and a CPU otherwise does not: processes, compiled layers, bfloat16. To be run before a GPU is paid for.
-REHEARSAL = dict(SMOKE, processes=2, compile=True, bf16=True, ae_crop=None, ae=40, tatok=40, model=90, reward=10, rl=20)
+REHEARSAL = dict(SMOKE, ranks=1, processes=2, compile=True, bf16=True, ae_crop=None, ae=40, tatok=40, model=90, reward=10, rl=20)
 PRESETS = dict(gpu=GPU, cpu=CPU, smoke=SMOKE, rehearsal=REHEARSAL)
 KEEP = ("ae.pt", "tatok.pt", "tatok_run.pt", "model.pt", "reward.pt")
 PIECE = 15 << 20
@@ -69,6 +76,16 @@ def pieces_in(work: Path, folder: Path):
         shutil.copy(p, work / p.name.replace("tokenizer-", "tokenizer/", 1))
 
 
+def in_ranks(ranks):
+    """Starts the other processes of this command; -> this one's number."""
+    if "RANK" not in os.environ:
+        os.environ |= dict(RANK="0", WORLD_SIZE=str(ranks), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(20000 + os.getpid() % 20000))
+        for rank in range(1, ranks):
+            subprocess.Popen([sys.executable, *sys.argv], env=dict(os.environ, RANK=str(rank)))
+    dist.init_process_group("gloo")
+    return int(os.environ["RANK"])
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("work", type=Path)
@@ -83,13 +100,24 @@ def main():
     start, preset = time.time(), dict(PRESETS[a.preset])
     for k in ("ae", "tatok", "model", "reward", "rl"):
         preset[k] *= a.scale
-    if a.source:
-        pieces_in(a.work, a.source)
-    run = Run(a.work, preset, a.limit - (30 if a.limit < 1e8 else 0))
-    print(f"{run.device}, {run.atlas.count} objects, ready after {time.time() - start:.0f} s", flush=True)
+    ranks = preset.get("ranks", 1)
+    rank = in_ranks(ranks) if ranks > 1 else 0
+    if not rank:
+        if a.source:
+            pieces_in(a.work, a.source)
+        nets.tokenizer(a.work, paint.Atlas(a.work))
+    if ranks > 1:
+        dist.barrier()
+    run = Run(a.work, preset, a.limit - (30 if a.limit < 1e8 else 0), rank, ranks)
+    if not rank:
+        print(f"{run.device}, {run.atlas.count} objects, ready after {time.time() - start:.0f} s", flush=True)
     for name, stage in dict(ae=stage_ae, tatok=stage_tatok, model=stage_model, rl=stage_rl).items():
         if name in a.stages.split(",") and time.time() < run.end:
             stage.train(run)
+    if ranks > 1:
+        dist.destroy_process_group()
+    if rank:
+        return
     run.save_progress()
     if a.pieces:
         pieces_out(a.work, a.pieces)
