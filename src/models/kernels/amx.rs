@@ -10,11 +10,13 @@
 
 use super::Scratch;
 use super::avx512::{Factor, first, transpose};
+use half::bf16;
 use std::arch::asm;
 use std::arch::x86_64::{
     __cpuid, __cpuid_count, __m512, __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_and_si512, _mm512_castps_si512,
-    _mm512_castsi512_ps, _mm512_load_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_permutex2var_epi16,
-    _mm512_set1_epi32, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_srli_epi32, _mm512_store_ps, _mm512_sub_ps, _mm512_test_epi32_mask,
+    _mm512_castsi512_ps, _mm512_load_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_epi16, _mm512_maskz_loadu_ps, _mm512_or_si512,
+    _mm512_permutex2var_epi16, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_srli_epi32, _mm512_store_ps,
+    _mm512_sub_ps, _mm512_test_epi32_mask,
 };
 use std::sync::OnceLock;
 
@@ -39,6 +41,14 @@ const COLUMNS: usize = 64 * PANEL;
 const PAIRS: [(usize, usize); 6] = [(0, 2), (0, 1), (0, 0), (2, 0), (1, 0), (1, 1)];
 /// In place of where a part is: it stays in its tiles.
 const STAYS: usize = usize::MAX;
+
+/// A factor of the product.
+#[derive(Clone, Copy)]
+pub enum Source {
+    F32(Factor),
+    /// Lanes are rows of so many numbers.
+    Bf16(*const bf16, usize),
+}
 
 /// The shapes of all eight tiles, as the processor wants to be told them.
 #[repr(C, align(64))]
@@ -97,8 +107,8 @@ pub unsafe fn product(
     dst: *mut f32,
     pitch: usize,
     accumulate: bool,
-    lhs: Factor,
-    rhs: Factor,
+    lhs: Source,
+    rhs: Source,
     turned: bool,
 ) {
     let depth = k.div_ceil(k.div_ceil(DEPTH).max(1)).next_multiple_of(TERMS).max(TERMS);
@@ -122,13 +132,13 @@ pub unsafe fn product(
                 let steps = kc.div_ceil(TERMS).max(1);
                 for (p, parts) in right_parts[..nc.div_ceil(PANEL)].iter_mut().enumerate() {
                     let lane = j0 + p * PANEL;
-                    *parts = pack::<true>(rhs.at(lane, k0), rhs.strides, PANEL.min(j0 + nc - lane), kc, right.add(p * panel));
+                    *parts = pack::<true>(rhs, (lane, k0), (PANEL.min(j0 + nc - lane), kc), right.add(p * panel));
                 }
                 for i0 in (0..m).step_by(rows) {
                     let mc = rows.min(m - i0);
                     for (p, parts) in left_parts[..mc.div_ceil(PANEL)].iter_mut().enumerate() {
                         let lane = i0 + p * PANEL;
-                        *parts = pack::<false>(lhs.at(lane, k0), lhs.strides, PANEL.min(i0 + mc - lane), kc, left.add(p * panel));
+                        *parts = pack::<false>(lhs, (lane, k0), (PANEL.min(i0 + mc - lane), kc), left.add(p * panel));
                     }
                     for (p, right_parts) in right_parts[..nc.div_ceil(PANEL)].iter().enumerate() {
                         for (q, left_parts) in left_parts[..mc.div_ceil(PANEL)].iter().enumerate() {
@@ -255,16 +265,49 @@ unsafe fn write(sums: *const f32, to: *mut f32, pitch: usize, (rows, columns): (
 /// # Safety
 /// The lanes and terms must be inside the matrix, and the panel inside its buffer, on a line of the cache.
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn pack<const PAIRED: bool>(from: *const f32, strides: (usize, usize), lanes: usize, k: usize, to: *mut f32) -> usize {
+unsafe fn pack<const PAIRED: bool>(source: Source, at: (usize, usize), (lanes, k): (usize, usize), to: *mut f32) -> usize {
     // SAFETY: as said above.
     unsafe {
-        if pack_parts::<1, PAIRED>(from, strides, lanes, k, to) {
-            1
-        } else if pack_parts::<2, PAIRED>(from, strides, lanes, k, to) {
-            2
-        } else {
-            pack_parts::<PARTS, PAIRED>(from, strides, lanes, k, to);
-            PARTS
+        match source {
+            Source::Bf16(start, pitch) => {
+                pack_bf16::<PAIRED>(start.add(at.0 * pitch + at.1), pitch, (lanes, k), to);
+                1
+            }
+            Source::F32(factor) => {
+                let (from, strides) = (factor.at(at.0, at.1), factor.strides);
+                if pack_parts::<1, PAIRED>(from, strides, lanes, k, to) {
+                    1
+                } else if pack_parts::<2, PAIRED>(from, strides, lanes, k, to) {
+                    2
+                } else {
+                    pack_parts::<PARTS, PAIRED>(from, strides, lanes, k, to);
+                    PARTS
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As there.
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn pack_bf16<const PAIRED: bool>(from: *const bf16, pitch: usize, (lanes, k): (usize, usize), to: *mut f32) {
+    for (step, term) in (0..k).step_by(TERMS).enumerate() {
+        let mask = if k - term >= TERMS { !0 } else { (1 << (k - term)) - 1 };
+        for tile in 0..2 {
+            let mut rows = [_mm512_setzero_ps(); LANES];
+            for (lane, row) in rows.iter_mut().enumerate().take(lanes.saturating_sub(tile * LANES)) {
+                let from = from.wrapping_add((tile * LANES + lane) * pitch + term);
+                // SAFETY: masks leave out what is not inside the matrix.
+                *row = _mm512_castsi512_ps(unsafe { _mm512_maskz_loadu_epi16(mask, from.cast()) });
+            }
+            if PAIRED {
+                transpose(&mut rows);
+            }
+            for (i, row) in rows.iter().enumerate() {
+                // SAFETY: inside the panel.
+                unsafe { _mm512_store_ps(to.wrapping_add(step * STEP + tile * CELLS + i * 16), *row) };
+            }
         }
     }
 }
@@ -424,8 +467,16 @@ mod tests {
             let (mut tiles, mut wide) = (vec![0f32; m * n], vec![0f32; m * n]);
             // SAFETY: the processor was asked, and the matrices have these sizes.
             unsafe {
-                product((m, n, k), tiles.as_mut_ptr(), n, false, left, right, false);
+                product((m, n, k), tiles.as_mut_ptr(), n, false, Source::F32(left), Source::F32(right), false);
                 super::super::avx512::product((m, n, k), wide.as_mut_ptr(), n, false, left, right);
+            }
+            if name == "bf16" {
+                // Stored in 16 bits they give the same to the last bit.
+                let narrow: Vec<bf16> = b.iter().map(|v| bf16::from_f32(*v)).collect();
+                let mut made = vec![0f32; m * n];
+                // SAFETY: as above.
+                unsafe { product((m, n, k), made.as_mut_ptr(), n, false, Source::F32(left), Source::Bf16(narrow.as_ptr(), k), false) };
+                assert!(made == tiles);
             }
             let (tiles, wide) = (distance(&tiles, &a, &b, (m, n, k)), distance(&wide, &a, &b, (m, n, k)));
             assert!(tiles < 1.5 * wide && tiles < 1e-6, "{name}: {tiles:e}, in f32 {wide:e}");

@@ -1,5 +1,7 @@
 //! Strided matrix views over slices, their product, and rows that several threads write: the unsafe code of the kernels.
 
+#[cfg(target_arch = "x86_64")]
+use half::bf16;
 use std::marker::PhantomData;
 
 /// A matrix somewhere in a slice; element (r, c) lies at `r * row_stride + c * col_stride`.
@@ -44,6 +46,12 @@ pub fn cuts_are_free() -> bool {
     false
 }
 
+/// True where weights in bf16 go into a product with sums of `k` terms as they are.
+#[cfg(target_arch = "x86_64")]
+pub fn takes_bf16(k: usize) -> bool {
+    k >= AMX_TERMS && super::amx::is_here()
+}
+
 fn extent(rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> usize {
     if rows == 0 || cols == 0 { 0 } else { (rows - 1) * row_stride + (cols - 1) * col_stride + 1 }
 }
@@ -84,6 +92,31 @@ impl<'a> Shared<'a> {
         unsafe { std::slice::from_raw_parts_mut(self.start.add(from), len) }
     }
 
+    /// The product with rows of `lhs.cols` weights each, at `from`; element (r, c) at `from + r * strides.0 + c * strides.1`. It is
+    /// what [`Self::product`] makes of their copies in f32. One of the strides must be 1, and [`takes_bf16`] true.
+    ///
+    /// # Safety
+    /// No other part or product that is alive at the same time may touch these elements.
+    #[cfg(target_arch = "x86_64")]
+    pub unsafe fn product_bf16(&self, from: usize, strides: (usize, usize), lhs: Mat, weights: &[bf16]) {
+        use super::{amx::Source, avx512::Factor};
+        let (m, n, k) = (lhs.rows, weights.len() / lhs.cols, lhs.cols);
+        assert!(takes_bf16(k) && (strides.0 == 1 || strides.1 == 1), "a product with bf16");
+        lhs.assert_inside();
+        assert!(from + extent(m, n, strides.0, strides.1) <= self.len, "product leaves its destination");
+        let left = Source::F32(Factor { start: lhs.data.as_ptr(), strides: (lhs.row_stride, lhs.col_stride) });
+        let right = Source::Bf16(weights.as_ptr(), k);
+        // SAFETY: as below.
+        unsafe {
+            let to = self.start.add(from);
+            if strides.1 == 1 {
+                super::amx::product((m, n, k), to, strides.0, false, left, right, false);
+            } else {
+                super::amx::product((n, m, k), to, strides.1, false, right, left, true);
+            }
+        }
+    }
+
     /// The product of two matrices, written or added at `from`; element (r, c) at `from + r * strides.0 + c * strides.1`.
     ///
     /// # Safety
@@ -95,12 +128,12 @@ impl<'a> Shared<'a> {
         assert!(from + extent(lhs.rows, rhs.cols, strides.0, strides.1) <= self.len, "product leaves its destination");
         #[cfg(target_arch = "x86_64")]
         if (strides.0 == 1 || strides.1 == 1) && super::avx512::is_here() {
-            use super::avx512::Factor;
+            use super::{amx::Source, avx512::Factor};
             let left = Factor { start: lhs.data.as_ptr(), strides: (lhs.row_stride, lhs.col_stride) };
             let right = Factor { start: rhs.data.as_ptr(), strides: (rhs.col_stride, rhs.row_stride) };
             let (m, n, k) = (lhs.rows, rhs.cols, lhs.cols);
             // By the length of the sums alone, so that cuts leave them as they are.
-            let by_tiles = k >= AMX_TERMS && super::amx::is_here();
+            let by_tiles = takes_bf16(k);
             // A destination that stands column by column is the transposed one, of the transposed product.
             let (turned, pitch) = if strides.1 == 1 { (false, strides.0) } else { (true, strides.1) };
             let (size, left, right) = if turned { ((n, m, k), right, left) } else { ((m, n, k), left, right) };
@@ -108,6 +141,7 @@ impl<'a> Shared<'a> {
             unsafe {
                 let to = self.start.add(from);
                 if by_tiles {
+                    let (left, right) = (Source::F32(left), Source::F32(right));
                     super::amx::product(size, to, pitch, accumulate, left, right, turned);
                 } else {
                     super::avx512::product(size, to, pitch, accumulate, left, right);
