@@ -51,7 +51,7 @@ pub struct Factor {
 impl Factor {
     /// # Safety
     /// The element must be inside the matrix.
-    unsafe fn at(self, lane: usize, k: usize) -> *const f32 {
+    pub unsafe fn at(self, lane: usize, k: usize) -> *const f32 {
         // SAFETY: by the contract above.
         unsafe { self.start.add(lane * self.strides.0 + k * self.strides.1) }
     }
@@ -151,7 +151,7 @@ unsafe fn tile(k: usize, left: *const f32, right: *const f32, to: *mut f32, pitc
 }
 
 /// The mask of the first `n` of sixteen lanes.
-fn first(n: usize) -> __mmask16 {
+pub fn first(n: usize) -> __mmask16 {
     if n >= 16 { !0 } else { (1 << n) - 1 }
 }
 
@@ -200,7 +200,7 @@ unsafe fn pack<const W: usize>(from: *const f32, strides: (usize, usize), lanes:
 /// Rows to columns: in pairs of values, in pairs of pairs, and in quarters of a row.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn transpose(r: &mut [__m512; 16]) {
+pub fn transpose(r: &mut [__m512; 16]) {
     let mut t = [_mm512_setzero_ps(); 16];
     for i in 0..8 {
         t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);

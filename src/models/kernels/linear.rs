@@ -230,7 +230,11 @@ fn multiply(x: Mat, weight: &Weight, bias: Option<&Tensor>, out: &Shared, at: us
     let panels = n.div_ceil(panel_rows);
     let row_tasks = x.rows.div_ceil(run);
     // One task takes a panel against a run of rows; a panel of fewer bits is widened once and meets all rows.
-    let split_rows = matches!(stored, Stored::F32(_));
+    #[cfg(target_arch = "x86_64")]
+    let narrow = if let (Stored::Bf16(v), true) = (&stored, super::matrix::takes_bf16(k)) { Some(*v) } else { None };
+    #[cfg(not(target_arch = "x86_64"))]
+    let narrow: Option<&[bf16]> = None;
+    let split_rows = matches!(stored, Stored::F32(_)) || narrow.is_some();
     let tasks = if split_rows { panels * row_tasks } else { panels };
     (0..tasks).into_par_iter().for_each(|task| {
         let (panel, row_task) = if split_rows { (task / row_tasks, task % row_tasks) } else { (task, 0) };
@@ -240,6 +244,7 @@ fn multiply(x: Mat, weight: &Weight, bias: Option<&Tensor>, out: &Shared, at: us
         let mut wide = Scratch::new(if split_rows { 0 } else { width * k });
         let values: &[f32] = match &stored {
             Stored::F32(v) => &v[from * k..],
+            Stored::Bf16(_) if narrow.is_some() => &[],
             Stored::F16(v) => {
                 v[from * k..(from + width) * k].convert_to_f32_slice(&mut wide.0[..width * k]);
                 &wide.0
@@ -259,7 +264,11 @@ fn multiply(x: Mat, weight: &Weight, bias: Option<&Tensor>, out: &Shared, at: us
             let at = at + first * strides.0 + from * strides.1;
             // SAFETY: tasks differ in their rows or in their columns of the output.
             unsafe {
-                out.product(at, strides, false, x.rows(first, rows), Mat::new(values, width, k, k, 1).transposed());
+                match narrow {
+                    #[cfg(target_arch = "x86_64")]
+                    Some(v) => out.product_bf16(at, strides, x.rows(first, rows), &v[from * k..(from + width) * k]),
+                    _ => out.product(at, strides, false, x.rows(first, rows), Mat::new(values, width, k, k, 1).transposed()),
+                }
                 if let Some(bias) = bias {
                     add_bias(out, at, strides, rows, &bias[from..from + width]);
                 }

@@ -1,5 +1,7 @@
 //! Strided matrix views over slices, their product, and rows that several threads write: the unsafe code of the kernels.
 
+#[cfg(target_arch = "x86_64")]
+use half::bf16;
 use std::marker::PhantomData;
 
 /// A matrix somewhere in a slice; element (r, c) lies at `r * row_stride + c * col_stride`.
@@ -32,12 +34,22 @@ impl<'a> Mat<'a> {
     }
 }
 
+/// Terms from which on packing for AMX pays.
+#[cfg(target_arch = "x86_64")]
+const AMX_TERMS: usize = 96;
+
 /// True where an element of a product is the same sum however the matrices are cut into parts.
 pub fn cuts_are_free() -> bool {
     #[cfg(target_arch = "x86_64")]
     return super::avx512::is_here();
     #[cfg(not(target_arch = "x86_64"))]
     false
+}
+
+/// True where weights in bf16 go into a product with sums of `k` terms as they are.
+#[cfg(target_arch = "x86_64")]
+pub fn takes_bf16(k: usize) -> bool {
+    k >= AMX_TERMS && super::amx::is_here()
 }
 
 fn extent(rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> usize {
@@ -80,6 +92,31 @@ impl<'a> Shared<'a> {
         unsafe { std::slice::from_raw_parts_mut(self.start.add(from), len) }
     }
 
+    /// The product with rows of `lhs.cols` weights each, at `from`; element (r, c) at `from + r * strides.0 + c * strides.1`. It is
+    /// what [`Self::product`] makes of their copies in f32. One of the strides must be 1, and [`takes_bf16`] true.
+    ///
+    /// # Safety
+    /// No other part or product that is alive at the same time may touch these elements.
+    #[cfg(target_arch = "x86_64")]
+    pub unsafe fn product_bf16(&self, from: usize, strides: (usize, usize), lhs: Mat, weights: &[bf16]) {
+        use super::{amx::Source, avx512::Factor};
+        let (m, n, k) = (lhs.rows, weights.len() / lhs.cols, lhs.cols);
+        assert!(takes_bf16(k) && (strides.0 == 1 || strides.1 == 1), "a product with bf16");
+        lhs.assert_inside();
+        assert!(from + extent(m, n, strides.0, strides.1) <= self.len, "product leaves its destination");
+        let left = Source::F32(Factor { start: lhs.data.as_ptr(), strides: (lhs.row_stride, lhs.col_stride) });
+        let right = Source::Bf16(weights.as_ptr(), k);
+        // SAFETY: as below.
+        unsafe {
+            let to = self.start.add(from);
+            if strides.1 == 1 {
+                super::amx::product((m, n, k), to, strides.0, false, left, right, false);
+            } else {
+                super::amx::product((n, m, k), to, strides.1, false, right, left, true);
+            }
+        }
+    }
+
     /// The product of two matrices, written or added at `from`; element (r, c) at `from + r * strides.0 + c * strides.1`.
     ///
     /// # Safety
@@ -91,18 +128,23 @@ impl<'a> Shared<'a> {
         assert!(from + extent(lhs.rows, rhs.cols, strides.0, strides.1) <= self.len, "product leaves its destination");
         #[cfg(target_arch = "x86_64")]
         if (strides.0 == 1 || strides.1 == 1) && super::avx512::is_here() {
-            use super::avx512::{Factor, product};
+            use super::{amx::Source, avx512::Factor};
             let left = Factor { start: lhs.data.as_ptr(), strides: (lhs.row_stride, lhs.col_stride) };
             let right = Factor { start: rhs.data.as_ptr(), strides: (rhs.col_stride, rhs.row_stride) };
             let (m, n, k) = (lhs.rows, rhs.cols, lhs.cols);
-            // SAFETY: the processor was asked; the three matrices lie inside their slices (asserted above). A destination that
-            // stands column by column is the transposed one, of the transposed product.
+            // By the length of the sums alone, so that cuts leave them as they are.
+            let by_tiles = takes_bf16(k);
+            // A destination that stands column by column is the transposed one, of the transposed product.
+            let (turned, pitch) = if strides.1 == 1 { (false, strides.0) } else { (true, strides.1) };
+            let (size, left, right) = if turned { ((n, m, k), right, left) } else { ((m, n, k), left, right) };
+            // SAFETY: the processor was asked; the three matrices lie inside their slices (asserted above).
             unsafe {
                 let to = self.start.add(from);
-                if strides.1 == 1 {
-                    product((m, n, k), to, strides.0, accumulate, left, right);
+                if by_tiles {
+                    let (left, right) = (Source::F32(left), Source::F32(right));
+                    super::amx::product(size, to, pitch, accumulate, left, right, turned);
                 } else {
-                    product((n, m, k), to, strides.1, accumulate, right, left);
+                    super::avx512::product(size, to, pitch, accumulate, left, right);
                 }
             }
             return;
@@ -151,7 +193,7 @@ mod tests {
 
     #[test]
     fn products_equal_the_definition_in_every_layout_and_size() {
-        for (m, n, k) in [(1, 1, 1), (3, 5, 7), (14, 32, 16), (15, 33, 17), (29, 70, 401), (350, 65, 40), (30, 2100, 9)] {
+        for (m, n, k) in [(1, 1, 1), (3, 5, 7), (14, 32, 16), (15, 33, 17), (29, 70, 401), (350, 65, 40), (30, 2100, 9), (37, 65, 1100)] {
             let flat = |seed, len| noise(seed, &[len]).to_vec1::<f32>().unwrap();
             let (a, b) = (flat(1, 3 * m * k), flat(2, 3 * n * k));
             for (left, right) in [((k, 1), (n, 1)), ((k, 1), (1, k)), ((1, m), (n, 1)), ((1, m), (1, k)), ((3 * k, 3), (1, k))] {

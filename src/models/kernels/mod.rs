@@ -5,8 +5,8 @@
 //! each file hold the two together. Products and convolutions are cuBLAS' and candle's on a card.
 //!
 //! The kernels are plain loops: `simd!` compiles them for the best instruction set that the processor has, rayon
-//! spreads them over the cores. Matrices are multiplied by our own AVX-512 where a processor has it, by the `gemm` crate
-//! elsewhere. `unsafe` stands in `matrix.rs`, `avx512.rs`, `dots.rs` and `cuda` only.
+//! spreads them over the cores. Matrices are multiplied by our own AMX or AVX-512 where a processor has it, by the `gemm` crate
+//! elsewhere. `unsafe` stands in `matrix.rs`, `amx.rs`, `avx512.rs`, `dots.rs` and `cuda` only.
 
 /// Runs a loop compiled for the best instruction set of this processor.
 ///
@@ -33,6 +33,8 @@ macro_rules! on_card {
 }
 
 mod activation;
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
