@@ -65,6 +65,14 @@ impl Past {
         Self { stages }
     }
 
+    /// What a later run says of it; the stages that it was spared are as they were.
+    #[must_use]
+    pub fn then(mut self, later: Self) -> Self {
+        self.stages.retain(|(stage, _)| later.stage(*stage).is_none());
+        self.stages.extend(later.stages);
+        self
+    }
+
     fn stage(&self, stage: Stage) -> Option<f64> {
         self.stages.iter().find(|(s, _)| *s == stage).map(|(_, t)| *t)
     }
@@ -144,5 +152,8 @@ mod tests {
         assert_eq!(run.seconds_left(None), None);
         run.progress = Some(Progress { stage: Stage::Denoise, done: 1, total: 5, seconds: 2.0, variation: (1, 2) });
         assert_eq!(run.seconds_left(Some(&past)), Some(8.0 + 3.0));
+        // A run that was spared the writing says nothing of it.
+        let past = past.then(Past::of(&[(Stage::Denoise, 10.0), (Stage::Decode, 4.0)], 10));
+        assert_eq!((past.stage(Stage::Blueprint), past.variation(1)), (Some(4.0), Some(5.0)));
     }
 }

@@ -117,7 +117,9 @@ impl Editor {
         self.outlook.is_stale = true;
         match ending {
             Ending::Done { seconds, device } => {
-                self.past = Some((self.model.id.clone(), run.mode, Past::of(&seconds, run.steps)));
+                let before = self.past.take().filter(|(model, mode, _)| (model, mode) == (&self.model.id, &run.mode));
+                let past = before.map_or_else(Past::default, |(.., past)| past).then(Past::of(&seconds, run.steps));
+                self.past = Some((self.model.id.clone(), run.mode, past));
                 self.device = Some(device);
                 let away = run.looked_at != self.document.current().map(|r| r.id);
                 if away {

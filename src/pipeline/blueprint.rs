@@ -8,6 +8,32 @@ use crate::models::qwen3::{KvCache, Qwen3};
 use crate::pipeline::load::Configs;
 use candle_core::{DType, Device, IndexOp, Tensor};
 
+/// A prompt that was read, for everything that is written behind it.
+pub struct Prefix {
+    ids: Vec<u32>,
+    cache: KvCache,
+    /// Its last hidden state, `(1, 1, hidden)`.
+    last: Tensor,
+}
+
+impl Prefix {
+    /// Reads a prompt, with room for so many tokens behind it.
+    fn read(lm: &Qwen3, device: &Device, ids: &[u32], room: usize, watch: &mut Watch) -> Result<Self> {
+        let mut cache = KvCache::new(ids.len() + room);
+        let prefilled = lm.forward(&Tensor::from_slice(ids, (1, ids.len()), device)?, &mut cache, watch)?;
+        let last = prefilled.narrow(1, ids.len() - 1, 1)?.force_contiguous()?;
+        Ok(Self { ids: ids.to_vec(), cache, last })
+    }
+
+    fn serves(&self, ids: &[u32], room: usize) -> bool {
+        self.ids == ids && self.cache.capacity() >= ids.len() + room
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.cache.bytes() as u64
+    }
+}
+
 /// What one picture goes on with.
 #[derive(Clone)]
 pub struct Written {
@@ -20,27 +46,59 @@ pub struct Written {
 /// Writes the blueprints of all variations together: one prefill, then token by token in a batch.
 ///
 /// The hidden states are kept while the tokens are made. The reference runs the whole sequence a second time instead;
-/// `plain` does that too.
+/// `plain` does that too. `kept` is the prompt that was read last, and becomes this one.
 ///
 /// # Errors      cancelled, a replayed token is outside the vocabulary, or the device fails
-pub fn write(lm: &Qwen3, configs: &Configs, device: &Device, prompt: &[u32], request: &Request, watch: &mut Watch) -> Result<Vec<Written>> {
-    let sampling = request.recipe.sampling;
-    let n = request.tokens.as_ref().map_or(sampling.max_new_tokens.unwrap_or(configs.image_tokens), Vec::len).max(1);
+pub fn write(
+    lm: &Qwen3,
+    configs: &Configs,
+    device: &Device,
+    prompt: &[u32],
+    request: &Request,
+    kept: &mut Option<Prefix>,
+    watch: &mut Watch,
+) -> Result<Vec<Written>> {
+    let n = tokens_of(configs, request);
     if let Some(id) = request.tokens.iter().flatten().find(|id| **id as usize >= configs.lm.vocab_size) {
         return Err(Error::Tokens(format!("the token {id} is outside the vocabulary of {}", configs.lm.vocab_size)));
     }
+    watch.start(Stage::Blueprint, n);
+    // One that does not serve is let go before there is another.
+    let known = kept.take().filter(|prefix| prefix.serves(prompt, n));
+    let mut prefix = known.map_or_else(|| Prefix::read(lm, device, prompt, n, watch), Ok)?;
+    let written = go_on(lm, configs, device, &mut prefix, n, request, watch);
+    prefix.cache.truncate(prompt.len());
+    *kept = Some(prefix);
+    written
+}
+
+/// Tokens that a request asks for.
+pub fn tokens_of(configs: &Configs, request: &Request) -> usize {
+    let asked = request.recipe.sampling.max_new_tokens.unwrap_or(configs.image_tokens);
+    request.tokens.as_ref().map_or(asked, Vec::len).max(1)
+}
+
+/// Writes `n` tokens behind a prompt.
+fn go_on(
+    lm: &Qwen3,
+    configs: &Configs,
+    device: &Device,
+    prefix: &mut Prefix,
+    n: usize,
+    request: &Request,
+    watch: &mut Watch,
+) -> Result<Vec<Written>> {
+    let sampling = request.recipe.sampling;
     let image = (configs.ids.image_start_token_id, configs.ids.image_end_token_id);
     let allowed = sampling.image_tokens_only.then(|| (image.0 as usize, (image.1 - image.0) as usize + 1));
     // Rows of the head that are computed; the plain way computes all and draws from the allowed ones.
     let rows = allowed.filter(|_| !request.plain && !watch.dumps());
 
-    watch.start(Stage::Blueprint, n);
-    let mut cache = KvCache::new(prompt.len() + n);
-    let ids = Tensor::from_slice(prompt, (1, prompt.len()), device)?;
-    let prefilled = lm.forward(&ids, &mut cache, watch)?;
     let batch = request.variations;
-    let mut cache = if batch == 1 { cache } else { cache.repeat(batch)? };
-    let mut last = prefilled.narrow(1, prompt.len() - 1, 1)?.repeat((batch, 1, 1))?; // (B, 1, hidden)
+    let Prefix { ids: prompt, cache, last } = prefix;
+    let mut last = last.repeat((batch, 1, 1))?; // (B, 1, hidden)
+    let mut repeated = if batch == 1 { None } else { Some(cache.repeat(batch)?) };
+    let cache = repeated.as_mut().unwrap_or(cache);
     let mut hidden = vec![last.clone()];
     let mut tokens: Vec<Vec<u32>> = vec![Vec::with_capacity(n); batch];
     let mut ended = vec![false; batch];
@@ -71,7 +129,7 @@ pub fn write(lm: &Qwen3, configs: &Configs, device: &Device, prompt: &[u32], req
         watch.blueprint(|| Blueprint { tokens: tokens.iter().map(|t| codes(t, image)).collect(), total: n });
         // A picture that has ended goes along on its last token; what that adds is cut off below.
         let next: Vec<u32> = tokens.iter().map(|t| t[t.len() - 1]).collect();
-        last = lm.forward(&Tensor::from_vec(next, (batch, 1), device)?, &mut cache, watch)?;
+        last = lm.forward(&Tensor::from_vec(next, (batch, 1), device)?, cache, watch)?;
         hidden.push(last.clone());
         watch.step(Stage::Blueprint, i + 1, n);
         if ended.iter().all(|e| *e) {

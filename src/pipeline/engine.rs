@@ -2,6 +2,7 @@
 
 use super::blueprint::Written;
 use super::device::{DeviceChoice, DtypeChoice};
+use super::kept::{Asked, Kept, Sight};
 use super::load::{self, Built, Checkpoint, Footprint, Holding, Part};
 use super::needs::Task;
 use super::plan::{self, Facts, Plan, PlanChoice, Residency, Weights};
@@ -9,7 +10,9 @@ use super::preview::{self, Latents, PreviewMap};
 use super::prompt::{Prompt, PromptWriter};
 use super::rng::{Rng, Stream};
 use super::watch::Watch;
-use super::{Error, Made, Observer, Outcome, Palette, Request, Result, Stage, blueprint, condition, decode, denoise, memory, prepare};
+use super::{
+    Blueprint, Error, Made, Observer, Outcome, Palette, Request, Result, Stage, blueprint, condition, decode, denoise, memory, prepare,
+};
 use crate::imaging::{ContextBox, Mask, Picture, crop_to_model, mask_to_model};
 use crate::models::dc_ae::Strips;
 use crate::models::layers::Connector;
@@ -74,6 +77,7 @@ pub struct Engine {
     keep_all: bool,
     map: Option<Arc<PreviewMap>>,
     palette: Option<Arc<Palette>>,
+    kept: Kept,
 }
 
 impl Engine {
@@ -103,6 +107,7 @@ impl Engine {
             keep_all: true,
             map: None,
             palette: None,
+            kept: Kept::default(),
         };
         engine.dtype = engine.dtype_of(settings.dtype.weights(&engine.device)[0]);
         Ok(engine)
@@ -192,18 +197,17 @@ impl Engine {
         let (is_cpu, threads) = (self.device.is_cpu(), rayon::current_num_threads());
         // Elsewhere the plain operations make copies that the kernels for the CPU do without.
         let (value, exact) = if is_cpu { (4, 4) } else { (2 * self.dtype.size_in_bytes(), self.dtype.size_in_bytes() as u64) };
-        let asked = request.recipe.sampling.max_new_tokens.unwrap_or(configs.image_tokens);
-        let tokens = request.tokens.as_ref().map_or(asked, Vec::len).max(1);
+        let tokens = blueprint::tokens_of(&configs, request);
         let is_used = |part: Part| match part {
             Part::VisionTower | Part::VaeConnector => edits,
             _ => true,
         };
         let (parts, others): (Vec<_>, Vec<_>) = self.footprints.iter().cloned().partition(|f| is_used(f.part));
         let loaded = |part: Part| self.held.get(&part).map_or(0, |(_, bytes)| *bytes);
-        // What is loaded can be let go, so that it counts as free.
+        // What is loaded or kept can be let go, so that it counts as free.
         let mut memory = memory::of_device(&self.device);
         if memory.free > 0 {
-            memory.free += self.held.values().map(|(_, bytes)| bytes).sum::<u64>();
+            memory.free += self.held.values().map(|(_, bytes)| bytes).sum::<u64>() + self.kept.prompt_bytes();
         }
         Plan::choose(Facts {
             task: Task { configs, width, height, edits, prompt, tokens, variations: request.variations, value, threads },
@@ -241,6 +245,8 @@ impl Engine {
         let mut begun = Begun::default();
         loop {
             self.follow(&plan);
+            // The long way is for comparing, and a dump shows everything.
+            self.kept.follow(&plan, !request.plain && !watch.dumps());
             watch.plan(&plan);
             let Err(error) = self.stages(request, &prompt, size, &plan, &mut begun, watch, made) else { return Ok(()) };
             if watch.is_cancelled() || !error.is_out_of_memory() {
@@ -279,7 +285,11 @@ impl Engine {
         // 2. The reference picture: tokens for the language model, latents for the transformer.
         let (prompt_ids, reference) = match &begun.seen {
             Some(seen) => seen.clone(),
-            None => begun.seen.insert(self.look(request, prompt, plan, watch)?).clone(),
+            None => {
+                let (ids, sight) = self.look(request, prompt, plan, watch)?;
+                begun.reconstruction = sight.reconstruction.filter(|_| request.reconstruct);
+                begun.seen.insert((ids, sight.latents)).clone()
+            }
         };
         // 3. Maps for previews, while the encoder may still be there.
         let map = if watch.wants_previews() { self.preview_map(plan, watch)? } else { None };
@@ -289,6 +299,7 @@ impl Engine {
             Some(written) => written.clone(),
             None => {
                 let written = self.write(&prompt_ids, request, plan, watch)?;
+                self.kept.settle();
                 written.iter().enumerate().for_each(|(v, written)| watch.tokens(v, &written.tokens));
                 begun.written.insert(written).clone()
             }
@@ -334,7 +345,9 @@ impl Engine {
             let decoder = loaded(&self.parts.decoder)?;
             let picture = decode::decode(decoder, &configs, last, self.arithmetic(), strips, watch)?;
             if let (true, None, Some(latents)) = (request.reconstruct, &begun.reconstruction, &reference) {
-                begun.reconstruction = Some(decode::decode(decoder, &configs, latents, self.arithmetic(), strips, watch)?);
+                let again = decode::decode(decoder, &configs, latents, self.arithmetic(), strips, watch)?;
+                self.kept.keep_reconstruction(&again);
+                begun.reconstruction = Some(again);
             }
             let path = begun.path.iter().map(Latents::from_tensor).collect::<candle_core::Result<_>>()?;
             let until = (begun.path.len() < recipe.steps).then_some(begun.path.len());
@@ -428,17 +441,22 @@ impl Engine {
         Ok(size)
     }
 
-    /// Stage 2: the prompt with the picture's tokens in place, and the picture's scaled latents.
-    fn look(&mut self, request: &Request, prompt: &Prompt, plan: &Plan, watch: &mut Watch) -> Result<Seen> {
+    /// Stage 2: the prompt with the picture's tokens in place, and the picture itself.
+    fn look(&mut self, request: &Request, prompt: &Prompt, plan: &Plan, watch: &mut Watch) -> Result<(Vec<u32>, Sight)> {
         let ids = |ids: &[u32]| Tensor::from_slice(ids, ids.len(), &Device::Cpu);
         watch.dump("prompt.text_ids", &ids(&prompt.text_ids)?)?;
         let Some(picture) = &request.reference else {
             watch.dump("prompt.ids", &ids(&prompt.text_ids)?)?;
-            return Ok((prompt.text_ids.clone(), None));
+            return Ok((prompt.text_ids.clone(), Sight::default()));
         };
         let configs = self.checkpoint.configs.clone();
         let dtype = self.arithmetic();
         let encodes = configs.cross || configs.noise || request.reconstruct || request.free.is_some();
+        let fingerprint = Kept::fingerprint(picture);
+        if let Some(sight) = self.kept.sight(fingerprint, encodes) {
+            let sight = Sight { latents: sight.latents.clone().filter(|_| encodes), ..sight.clone() };
+            return Ok((prompt.with_reference(&sight.tokens)?, sight));
+        }
         self.load(&[Part::VisionTower], plan, watch)?;
         watch.start(Stage::Vision, 2);
         let pixels = prepare::vision_pixels(picture, configs.input_size)?.to_device(&self.device)?;
@@ -466,11 +484,25 @@ impl Engine {
             None
         };
         watch.finish(Stage::Vision);
-        Ok((prompt_ids, latents))
+        let sight = Sight { tokens, latents, reconstruction: None };
+        self.kept.keep_sight(fingerprint, &sight);
+        Ok((prompt_ids, sight))
     }
 
     /// Stage 4.
     fn write(&mut self, prompt_ids: &[u32], request: &Request, plan: &Plan, watch: &mut Watch) -> Result<Vec<Written>> {
+        let asked = Asked::new(prompt_ids, request);
+        let is_shown = self.palette.is_some() || !watch.wants_previews();
+        if let Some(written) = self.kept.written(&asked).filter(|_| is_shown) {
+            if let Some(palette) = &self.palette {
+                watch.palette(palette);
+            }
+            let ids = self.checkpoint.configs.ids;
+            let image = (ids.image_start_token_id, ids.image_end_token_id);
+            let total = blueprint::tokens_of(&self.checkpoint.configs, request);
+            watch.blueprint(|| Blueprint { tokens: written.iter().map(|w| blueprint::codes(&w.tokens, image)).collect(), total });
+            return Ok(written.to_vec());
+        }
         self.load(&[Part::LanguageModel], plan, watch)?;
         let lm = loaded(&self.parts.language_model)?;
         if watch.wants_previews() {
@@ -487,7 +519,9 @@ impl Engine {
             watch.palette(&palette);
             self.palette = Some(palette);
         }
-        blueprint::write(lm, &self.checkpoint.configs, &self.device, prompt_ids, request, watch)
+        let written = blueprint::write(lm, &self.checkpoint.configs, &self.device, prompt_ids, request, &mut self.kept.prefix, watch)?;
+        self.kept.keep_written(asked, &written);
+        Ok(written)
     }
 
     /// The map for previews; `None` where the autoencoder has no encoder to fit it on.
@@ -541,14 +575,16 @@ impl Engine {
     /// On the CPU the system kills who asks for too much, so that what is free is looked at before.
     ///
     /// # Errors      what comes next has no room
-    fn make_room(&self, parts: &[Part], missing: &[Part], plan: &Plan) -> Result<()> {
+    fn make_room(&mut self, parts: &[Part], missing: &[Part], plan: &Plan) -> Result<()> {
         let weights: u64 = missing.iter().map(|part| plan.held_bytes(*part)).sum();
         let need = weights + parts.iter().map(|part| plan.working_bytes(*part)).max().unwrap_or(0);
-        let free = || match memory::of_device(&self.device).free {
+        let device = self.device.clone();
+        let free = || match memory::of_device(&device).free {
             0 => u64::MAX, // the system does not tell
             free => free,
         };
         if free() < need {
+            self.kept.prefix = None;
             memory::give_back();
             let free = free();
             if free < need {
@@ -581,8 +617,14 @@ impl Engine {
         memory::give_back();
     }
 
+    /// Lets go of what the runs so far have left, but for the model itself.
+    pub fn forget(&mut self) {
+        self.kept = Kept::default();
+    }
+
     /// Lets everything go.
     pub fn unload(&mut self) {
+        self.forget();
         self.drop_parts(&Part::ALL);
     }
 }

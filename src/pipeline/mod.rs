@@ -15,6 +15,7 @@ mod devices;
 mod driver;
 mod dump;
 mod engine;
+mod kept;
 pub mod load;
 pub mod memory;
 mod needs;

@@ -63,11 +63,24 @@ impl Task {
         layers.max(codebook) + patches * cfg.vision.hidden_size + 3 * self.configs.input_size.pow(2)
     }
 
+    /// Values of the keys and values of the prompt and its blueprint, which are kept for the next run of the same words.
+    pub fn cache(&self) -> usize {
+        let lm = &self.configs.lm;
+        2 * lm.num_hidden_layers * lm.num_key_value_heads * lm.head_dim * (self.prompt + self.tokens)
+    }
+
+    /// Values that the last run has left otherwise: hidden states, and the picture as latents and developed again.
+    pub fn left(&self) -> usize {
+        let (vae, f) = (&self.configs.vae, self.configs.vae.compression());
+        let picture = if self.edits { (vae.latent_channels + f * f) * self.width * self.height } else { 0 };
+        self.variations * (self.tokens + 1) * self.configs.lm.hidden_size + picture
+    }
+
     fn blueprint(&self) -> usize {
         let lm = &self.configs.lm;
         let (heads, keys) = (lm.num_attention_heads * lm.head_dim, lm.num_key_value_heads * lm.head_dim);
         let prefill = self.prompt * (5 * lm.hidden_size + 3 * lm.intermediate_size + 3 * heads + 4 * keys);
-        let cache = 2 * lm.num_hidden_layers * keys * (self.prompt + self.tokens);
+        let cache = self.cache();
         // The prompt's cache is there until it has been repeated for every variation.
         let caches = if self.variations == 1 { cache } else { cache * (self.variations + 1) };
         let made = self.variations * (2 * self.tokens * lm.hidden_size + 4 * lm.vocab_size);
@@ -135,8 +148,8 @@ fn level(channels: usize, h: usize, w: usize, local: bool, kind: BlockType, laye
     match kind {
         BlockType::ResBlock => {
             let rows = if local { (strips.rows(channels, h, w) + 2 * (2 * layers + 2)).min(h) } else { h };
-            // Input, both convolutions, and the norm's.
-            4 * channels * rows * w
+            // Input and both convolutions, or input, second convolution and the norm's.
+            3 * channels * rows * w
         }
         // Queries, keys and values at two scales, twice; the gated convolution needs less.
         BlockType::EfficientViTBlock => 16 * channels * h * w,

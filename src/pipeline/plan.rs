@@ -104,6 +104,9 @@ pub struct Plan {
     pub usable_bytes: u64,
     /// True after a step down: memory was short.
     pub is_step_down: bool,
+    /// The keys and values of the prompt stay for the next run.
+    #[serde(skip)]
+    pub keeps_prompt: bool,
     #[serde(skip)]
     step: usize,
     #[serde(skip)]
@@ -210,19 +213,27 @@ impl Plan {
             (Stage::Decode, &[Part::Decoder]),
         ];
         let mut needs: Vec<StageNeed> = Vec::new();
+        let left = facts.task.left() as u64 * facts.exact;
         for (stage, parts) in stages {
             let of_stage = || facts.parts.iter().filter(|p| parts.contains(&p.part));
             if of_stage().next().is_none() {
                 continue;
             }
             let weights_bytes = if way.residency == Residency::All { everything } else { of_stage().map(held).sum() };
-            let working_bytes = of_stage().map(|p| facts.task.working_bytes(p.part, strips)).max().unwrap_or(0);
+            let working_bytes = of_stage().map(|p| facts.task.working_bytes(p.part, strips)).max().unwrap_or(0) + left;
             let need = StageNeed { stage, weights_bytes, working_bytes };
             match needs.iter_mut().find(|n| n.stage == stage) {
                 Some(other) if other.bytes() < need.bytes() => *other = need,
                 Some(_) => {}
                 None => needs.push(need),
             }
+        }
+        // The first to go where memory is short.
+        let prompt = facts.task.cache() as u64 * facts.exact;
+        let mut others: Vec<&mut StageNeed> = needs.iter_mut().filter(|n| n.stage != Stage::Blueprint).collect();
+        let keeps_prompt = way.residency == Residency::All && others.iter().all(|n| n.bytes() + prompt <= facts.usable);
+        if keeps_prompt {
+            others.iter_mut().for_each(|n| n.working_bytes += prompt);
         }
         let mut plan = Self {
             words: String::new(),
@@ -234,6 +245,7 @@ impl Plan {
             stages: needs,
             usable_bytes: facts.usable,
             is_step_down,
+            keeps_prompt,
             step,
             facts: Some(facts.clone()),
         };
@@ -429,6 +441,19 @@ mod tests {
         // What another process tells can be read, and no more.
         let told: Plan = serde_json::from_value(serde_json::to_value(&plan).unwrap()).unwrap();
         assert!(told.words == plan.words && told.step_down().is_none());
+    }
+
+    #[test]
+    fn a_prompt_is_kept_where_it_has_room_and_goes_first() {
+        let plan = |usable: u64| Plan::choose(facts(usable, PlanChoice::Auto)).unwrap();
+        let others = |plan: &Plan| plan.stages.iter().filter(|n| n.stage != Stage::Blueprint).map(StageNeed::bytes).max().unwrap();
+        let roomy = plan(30_000 * MIB);
+        let bytes = 4 * facts(0, PlanChoice::Auto).task.cache() as u64;
+        let tight = plan(others(&roomy) - 1);
+        assert_eq!((roomy.residency, roomy.keeps_prompt), (Residency::All, true));
+        assert_eq!((tight.residency, tight.keeps_prompt), (Residency::All, false));
+        assert_eq!(others(&roomy), others(&tight) + bytes);
+        assert!(!plan(5000 * MIB).keeps_prompt, "stage by stage");
     }
 
     #[test]

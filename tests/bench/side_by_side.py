@@ -4,11 +4,16 @@
     cargo build --benches
     python tests/bench/side_by_side.py --size small --runs 9
     python tests/bench/side_by_side.py --size full --runs 3 --stage dit
+    python tests/bench/side_by_side.py --size full --stage vae --memory
 
 The two take turns, `--rounds` times each. Prints a JSON line per stage with the best round's median of both, in wall and in
 processor time, their ratios (ours / PyTorch's; below 1 is faster here), the spread and the most memory of both; then whole
 pictures that are composed of the stages. The best round is the one that other programs on
 the machine disturbed least. `ratio` is by wall time. Exit status 1 when one is above 1.3.
+
+`--memory` is about memory alone: each stage once in a process of its own, with the allocators as they come, since those of a
+measurement of time keep what they have. `stage_peak_bytes` is the most above what was there before the stage, its weights
+loaded, and `ratio` that of the two.
 """
 
 import argparse
@@ -47,17 +52,28 @@ def main():
     ap.add_argument("--runs", type=int, default=5)
     ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--rounds", type=int, default=3)
+    ap.add_argument("--memory", action="store_true")
     a = ap.parse_args()
     ours = sorted((p for p in (ROOT / "target/debug/deps").glob("stages-*") if not p.suffix), key=lambda p: p.stat().st_mtime)
     if not ours:
         sys.exit("build the benchmark first: cargo build --benches")
     env = dict(os.environ, OMP_NUM_THREADS=str(a.threads), MALLOC_MMAP_THRESHOLD_="4294967296", MALLOC_TRIM_THRESHOLD_="17179869184")
+    reference = [sys.executable, ROOT / "tests/golden/reference/bench_reference.py"]
+    if a.memory:
+        for stage in STAGES[1:] if a.stage == "all" else [a.stage]:
+            common = ["--size", a.size, "--stage", stage, "--threads", a.threads]
+            theirs = {r["what"]: r for r in lines(reference + common + ["--cold"])}
+            for row in lines([ours[-1]] + common + ["--runs", 0]):
+                pair = [r["stage_peak_bytes"] for r in (row, theirs.get(row["what"].removesuffix(PLAIN))) if r]
+                if len(pair) == 2 and min(pair) > 0:
+                    print(json.dumps(dict(size=a.size, what=row["what"], stage_peak_bytes=pair, ratio=round(pair[0] / pair[1], 2))), flush=True)
+        return
     bad, seen = 0, {}
     for stage in STAGES if a.stage == "all" else [a.stage]:
         common = ["--size", a.size, "--stage", stage, "--runs", a.runs, "--threads", a.threads]
         theirs, mine = {}, {}
         for _ in range(a.rounds):
-            for best, command in ((theirs, [sys.executable, ROOT / "tests/golden/reference/bench_reference.py"]), (mine, [ours[-1]])):
+            for best, command in ((theirs, reference), (mine, [ours[-1]])):
                 for r in lines(command + common, env):
                     if r["what"] not in best or r["median_s"] < best[r["what"]]["median_s"]:
                         best[r["what"]] = r
@@ -71,7 +87,8 @@ def main():
             bad += ratio > LIMIT
             print(json.dumps(dict(size=a.size, what=what, ours_s=round(row["median_s"], 6), torch_s=base["median_s"], ours_cpu_s=round(row["cpu_s"], 4),
                                   torch_cpu_s=base["cpu_s"], ratio=round(ratio, 2), spread=[row["spread"], base["spread"]],
-                                  peak_bytes=[row["peak_bytes"], base["peak_bytes"]])), flush=True)
+                                  peak_bytes=[row["peak_bytes"], base["peak_bytes"]],
+                                  stage_peak_bytes=[row["stage_peak_bytes"], base["stage_peak_bytes"]])), flush=True)
     for what, (parts, more) in WHOLE.items() if a.size == "full" else ():
         if all(part in seen for part in parts | more):
             ours_s = sum(times * seen[part][0] for part, times in parts.items())

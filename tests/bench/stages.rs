@@ -5,14 +5,18 @@
 //!
 //! The machine's ceilings come first: what a large product reaches, and what is read from memory in a second. `median_s` and
 //! `min_s` are wall time, `spread` is the distance of the quartiles as a share of the median, `cpu_s` processor time over all
-//! threads, `peak_bytes` the most memory that the process has had up to then. One layer is timed at full size; `stage_s` is its
-//! time by the number of layers. `--size nano` runs the embedded model from end to end, at each quality.
+//! threads, `peak_bytes` the most memory that the process has had in the stage, `stage_peak_bytes` that above what it had before
+//! (0 where the system does not tell). One layer is timed at full size; `stage_s` is its time by the number of layers. `--runs 0`
+//! runs each stage once. `--stage savings` tells what the exact savings gain (`savings.rs`). `--size nano` runs the embedded model
+//! from end to end (`nano.rs`).
+
+mod nano;
+mod savings;
 
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::var_builder::SimpleBackend;
 use clap::{Parser, ValueEnum};
-use pentimento::imaging::Picture;
 use pentimento::models::dc_ae::{self, BlockType, Strips};
 use pentimento::models::kernels::{self, BlockType as Kind, Blocks};
 use pentimento::models::layers::{BLOCKS, Connector, Hold, Linear, Weight};
@@ -20,8 +24,7 @@ use pentimento::models::qwen3::{self, KvCache, Qwen3};
 use pentimento::models::sana::{self, Condition, SanaTransformer2D};
 use pentimento::models::siglip::{self, SiglipVisionTransformer};
 use pentimento::models::ta_tok;
-use pentimento::pipeline::{Blueprint, DeviceChoice, Engine, Observer, Outcome, Preview, Request, Rng, Settings, Stream, memory};
-use pentimento::recipe::{ModelId, Quality, Recipe, Sampling};
+use pentimento::pipeline::{Rng, Stream, memory};
 use rayon::prelude::*;
 use serde_json::json;
 use std::time::Instant;
@@ -65,6 +68,7 @@ enum Stage {
     Vae,
     Encode,
     Vision,
+    Savings,
     All,
 }
 
@@ -104,6 +108,16 @@ fn cpu_seconds() -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
+/// The most memory that some work has above what was there before, in bytes; 0 where the system does not tell.
+fn stage_peak(work: impl FnOnce() -> Result<()>) -> Result<u64> {
+    memory::give_back();
+    // Linux begins to count anew.
+    let counts = std::fs::write("/proc/self/clear_refs", "5").is_ok();
+    let before = memory::peak_bytes();
+    work()?;
+    Ok(if counts { memory::peak_bytes().saturating_sub(before) } else { 0 })
+}
+
 struct Bench {
     arguments: Arguments,
     dtype: DType,
@@ -118,7 +132,8 @@ impl Bench {
         VarBuilder::from_backend(Box::new(RandomWeights), self.dtype, Device::Cpu)
     }
 
-    /// Runs once to warm up, then `runs` times. Processor time is taken over all runs, its clock being coarse.
+    /// Runs once to warm up, then `runs` times; once in all where that is 0. Processor time is taken over all runs, its clock
+    /// being coarse.
     fn report(&self, what: &str, layers: usize, runs: usize, work: impl FnMut() -> Result<()>) -> Result<()> {
         self.measure(what, layers, runs, &[], work)
     }
@@ -132,21 +147,27 @@ impl Bench {
         per_second: &[(&str, f64)],
         mut work: impl FnMut() -> Result<()>,
     ) -> Result<()> {
-        work()?;
         let mut wall = Vec::new();
-        let cpu = cpu_seconds();
-        for _ in 0..runs.max(1) {
-            let start = Instant::now();
-            work()?;
-            wall.push(start.elapsed().as_secs_f64());
-        }
+        let mut cpu = cpu_seconds();
+        let stage_peak_bytes = stage_peak(|| {
+            for run in 0..=runs {
+                let start = Instant::now();
+                work()?;
+                wall.push(start.elapsed().as_secs_f64());
+                if run == 0 && runs > 0 {
+                    wall.clear();
+                    cpu = cpu_seconds();
+                }
+            }
+            Ok(())
+        })?;
         let cpu = (cpu_seconds() - cpu) / wall.len() as f64;
         wall.sort_by(f64::total_cmp);
         let (median, min) = (wall[wall.len() / 2], wall[0]);
         let spread = (wall[wall.len() * 3 / 4] - wall[wall.len() / 4]) / median;
         let mut line = json!({"size": self.size(), "dtype": self.arguments.dtype, "threads": self.arguments.threads, "what": what,
             "median_s": median, "min_s": min, "spread": (spread * 1e3).round() / 1e3, "cpu_s": cpu, "runs": wall.len(), "layers": layers,
-            "stage_s": median * layers as f64, "peak_bytes": memory::peak_bytes()});
+            "stage_s": median * layers as f64, "peak_bytes": memory::peak_bytes(), "stage_peak_bytes": stage_peak_bytes});
         for (unit, amount) in per_second {
             line[*unit] = json!((amount / median * 10.0).round() / 10.0);
         }
@@ -369,69 +390,8 @@ fn connectors(bench: &Bench, sizes: &Sizes) -> Result<()> {
     bench.report("diffusion connector", 1, bench.arguments.runs, || connector.forward(&hidden).map(drop))
 }
 
-/// Notes when something is first to be seen.
-struct Firsts {
-    start: Instant,
-    token_s: Option<f64>,
-    preview_s: Option<f64>,
-}
-
-impl Observer for Firsts {
-    fn blueprint(&mut self, _: Blueprint) {
-        self.token_s.get_or_insert(self.start.elapsed().as_secs_f64());
-    }
-
-    fn preview(&mut self, _: Preview) {
-        self.preview_s.get_or_insert(self.start.elapsed().as_secs_f64());
-    }
-
-    fn wants_previews(&self) -> bool {
-        true
-    }
-}
-
-/// The embedded model from end to end, loaded before: the median run of each quality, with when its first parts are seen.
-fn nano(bench: &Bench) -> anyhow::Result<()> {
-    let mut engine = Engine::open(&ModelId::Nano, &Settings { device: DeviceChoice::Cpu, ..Settings::default() })?;
-    for edits in [false, true] {
-        for quality in Quality::ALL {
-            let recipe = Recipe {
-                steps: quality.steps(20),
-                shortcuts: quality.shortcuts(),
-                sampling: Sampling::for_pictures(&ModelId::Nano),
-                ..Recipe::new(ModelId::Nano, if edits { "make it night" } else { "a fox in the snow" })
-            };
-            let mut request = Request::new(recipe);
-            if edits {
-                let rgb: Vec<u8> = (0..128 * 128 * 3).map(|i| (i * 7919 % 251) as u8).collect();
-                request.reference = Some(Picture::from_rgb8(128, 128, &rgb)?);
-            }
-            let mut runs = Vec::new();
-            for run in 0..=bench.arguments.runs.max(1) {
-                let mut firsts = Firsts { start: Instant::now(), token_s: None, preview_s: None };
-                let Outcome::Done { seconds, .. } = engine.run(&request, &mut firsts)? else { anyhow::bail!("stopped") };
-                if run > 0 {
-                    runs.push((firsts.start.elapsed().as_secs_f64(), firsts, seconds));
-                }
-            }
-            runs.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let spread = (runs[runs.len() * 3 / 4].0 - runs[runs.len() / 4].0) / runs[runs.len() / 2].0;
-            let (total, firsts, seconds) = &runs[runs.len() / 2];
-            let stages: serde_json::Map<String, serde_json::Value> =
-                seconds.iter().map(|(stage, s)| (stage.name().to_owned(), json!(s))).collect();
-            println!(
-                "{}",
-                json!({"size": "nano", "threads": bench.arguments.threads, "what": if edits { "edit" } else { "text to image" },
-                       "quality": quality, "steps": request.recipe.steps, "median_s": total, "min_s": runs[0].0, "spread": spread,
-                       "first_token_s": firsts.token_s, "first_preview_s": firsts.preview_s, "stages_s": stages})
-            );
-        }
-    }
-    Ok(())
-}
-
 fn autoencoder(bench: &Bench, sizes: &Sizes) -> Result<()> {
-    let runs = (bench.arguments.runs / 3).max(1);
+    let runs = bench.arguments.runs.div_ceil(3);
     let side = sizes.sana.sample_size;
     if bench.wants(Stage::Vae) {
         let decoder = dc_ae::Decoder::new(&sizes.vae, &bench.vb())?;
@@ -452,7 +412,7 @@ fn vision(bench: &Bench, sizes: &Sizes) -> Result<()> {
     let picture = random(&[1, 3, side, side], 1.0)?;
     // All layers, as the reference's benchmark runs them, though the last is not needed.
     let tower = SiglipVisionTransformer::new(&sizes.tower.vision, sizes.tower.vision.num_hidden_layers, &bench.vb(), &Hold::all())?;
-    bench.report("siglip forward", 1, (bench.arguments.runs / 2).max(1), || tower.forward(&picture, &mut ()).map(drop))?;
+    bench.report("siglip forward", 1, bench.arguments.runs.div_ceil(2), || tower.forward(&picture, &mut ()).map(drop))?;
     drop(tower);
     let shallow = ta_tok::Config { select_layer_id: 0, ..sizes.tower.clone() };
     let quantiser = ta_tok::TaTok::new(&shallow, &bench.vb(), &Hold::all())?;
@@ -471,7 +431,7 @@ fn main() -> anyhow::Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build_global()?;
     let bench = Bench { arguments, dtype };
     if bench.arguments.size == Size::Nano {
-        return nano(&bench);
+        return nano::all(&bench);
     }
     let sizes = sizes(bench.arguments.size);
     if bench.wants(Stage::Ceilings) {
@@ -495,6 +455,9 @@ fn main() -> anyhow::Result<()> {
     autoencoder(&bench, &sizes)?;
     if bench.wants(Stage::Vision) {
         vision(&bench, &sizes)?;
+    }
+    if bench.arguments.stage == Stage::Savings {
+        savings::all(&bench, &sizes)?;
     }
     Ok(())
 }

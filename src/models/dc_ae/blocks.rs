@@ -52,7 +52,9 @@ impl ResBlock {
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let h = self.conv1.forward_silu(x)?;
-        self.norm.forward_add(&self.conv2.forward(&h)?, x)
+        let made = self.conv2.forward(&h)?;
+        drop(h); // three maps at a time, not four
+        self.norm.forward_add(&made, x)
     }
 }
 
@@ -75,7 +77,8 @@ impl EfficientVitBlock {
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let x = self.attn.forward(x)?;
-        self.norm.forward_add(&self.conv_out.forward_map(&x)?, &x)
+        let mixed = self.conv_out.forward_map(&x)?;
+        self.norm.forward_add(&mixed, &x)
     }
 }
 
@@ -134,16 +137,18 @@ impl MultiscaleLinearAttention {
         let parts = [&self.to_q, &self.to_k, &self.to_v].map(|l| l.map_to_map(x));
         let [q, k, v] = parts;
         let qkv = Tensor::cat(&[q?, k?, v?], 1)?; // (B, 3C, H, W)
-        let mut all = vec![qkv.clone()];
+        let mut all = vec![qkv];
         for scale in &self.to_qkv_multiscale {
-            let mixed = scale.proj_in.forward(&qkv)?.reshape((b * 3 * c / d, d, h * w))?; // (B · groups, d, N)
+            let mixed = scale.proj_in.forward(&all[0])?.reshape((b * 3 * c / d, d, h * w))?; // (B · groups, d, N)
             let proj_out = scale.proj_out.repeat((b, 1, 1))?;
             all.push(proj_out.matmul(&mixed)?.reshape((b, 3 * c, h, w))?);
         }
         let heads = c / d * all.len();
-        let all = Tensor::cat(&all, 1)?.reshape((b, heads, 3, d, h * w))?;
-        let part = |i: usize| all.narrow(2, i, 1)?.squeeze(2); // (B, heads, d, N)
+        let joined = Tensor::cat(&all, 1)?.reshape((b, heads, 3, d, h * w))?;
+        drop(all);
+        let part = |i: usize| joined.narrow(2, i, 1)?.squeeze(2); // (B, heads, d, N)
         let out = kernels::linear_attention(&part(0)?, &part(1)?, &part(2)?, Self::EPS, false)?;
+        drop(joined);
         let out = self.to_out.map_to_map(&out.reshape((b, heads * d, h, w))?)?;
         self.norm_out.forward_add(&out, x)
     }

@@ -37,8 +37,11 @@ impl Level {
         Ok(Self { up, blocks: (0..layers).map(block).collect::<Result<_>>()?, local, channels: channels[i] })
     }
 
-    fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
-        let mut x = self.up.as_ref().map_or(Ok(x.clone()), |up| up.forward(x))?;
+    /// Takes its input along, so that this is let go when nothing needs it any more.
+    fn forward(&self, mut x: Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
+        if let Some(up) = &self.up {
+            x = up.forward(&x)?;
+        }
         for block in &self.blocks {
             x = block.forward(&x)?;
             probe.pulse()?;
@@ -52,7 +55,7 @@ impl Level {
         let reach = ResBlock::REACH * self.blocks.len() + Upsample::REACH;
         let from = rows.start.saturating_sub(reach) / 2;
         let to = (rows.end + reach).div_ceil(2).min(input_rows);
-        let made = self.forward(&x.narrow(2, from, to - from)?.contiguous()?, probe)?;
+        let made = self.forward(x.narrow(2, from, to - from)?.contiguous()?, probe)?;
         made.narrow(2, rows.start - 2 * from, rows.len())
     }
 }
@@ -94,7 +97,7 @@ impl Decoder {
                 }
                 x = gathered(h, step, |rows| level.forward_rows(&x, rows, probe))?;
             } else {
-                x = level.forward(&x, probe)?;
+                x = level.forward(x, probe)?;
             }
             probe.see(format_args!("vae.up.{i}"), &x)?;
         }

@@ -27,9 +27,11 @@ pub struct Encoder {
 }
 
 impl Level {
-    /// `first` is what the first level begins with.
-    fn forward(&self, x: &Tensor, first: Option<&Conv2d>, probe: &mut dyn Probe) -> Result<Tensor> {
-        let mut x = first.map_or(Ok(x.clone()), |conv| conv.forward(x))?;
+    /// `first` is what the first level begins with. The input is taken along, so that it is let go when nothing needs it any more.
+    fn forward(&self, mut x: Tensor, first: Option<&Conv2d>, probe: &mut dyn Probe) -> Result<Tensor> {
+        if let Some(conv) = first {
+            x = conv.forward(&x)?;
+        }
         for block in &self.blocks {
             x = block.forward(&x)?;
             probe.pulse()?;
@@ -43,7 +45,7 @@ impl Level {
         // Even, so that the pairs of rows stay pairs.
         let from = (2 * rows.start).saturating_sub(reach) / 2 * 2;
         let to = (2 * rows.end + reach).next_multiple_of(2).min(x.dim(2)?);
-        let made = self.forward(&x.narrow(2, from, to - from)?.contiguous()?, first, probe)?;
+        let made = self.forward(x.narrow(2, from, to - from)?.contiguous()?, first, probe)?;
         made.narrow(2, rows.start - from / 2, rows.len())
     }
 }
@@ -87,7 +89,7 @@ impl Encoder {
             x = if level.local && h % 2 == 0 {
                 gathered(h / 2, strips.rows(level.channels, h, w).div_ceil(2), |rows| level.forward_rows(&x, first, rows, probe))?
             } else {
-                level.forward(&x, first, probe)?
+                level.forward(x, first, probe)?
             };
             probe.see(format_args!("ref.enc.down.{i}"), &x)?;
         }

@@ -43,6 +43,6 @@ impl Upsample {
     ///
     /// # Source      diffusers 0.34 `DCUpBlock2d` with `interpolate: true`
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::add_repeated_shuffled(&self.conv.forward(&kernels::double(x)?)?, x)
+        self.conv.forward_upsampled(x)
     }
 }

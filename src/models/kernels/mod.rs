@@ -50,6 +50,7 @@ mod linear_attention;
 mod matrix;
 mod norm;
 mod shuffle;
+mod upsample;
 mod winograd;
 
 pub use activation::{gelu_tanh, gelu_tanh_plain, relu, silu, silu_mul, silu_mul_plain, silu_plain};
@@ -68,6 +69,7 @@ pub use shuffle::{
     add_repeated_shuffled, add_repeated_shuffled_plain, add_shuffled, add_shuffled_plain, add_unshuffled_mean, add_unshuffled_mean_plain,
     double, double_plain,
 };
+pub use upsample::{upsample, upsample_plain};
 
 use candle_core::{DType, Device, Result, Storage, StorageRef, Tensor, bail};
 

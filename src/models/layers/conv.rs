@@ -30,6 +30,11 @@ impl Conv2d {
         kernels::conv2d(x, &self.weight, self.bias.as_ref(), self.stride, true)
     }
 
+    /// The map doubled by nearest neighbours, the same with 3 x 3 filters, and the repeated, shuffled map added.
+    pub fn forward_upsampled(&self, x: &Tensor) -> Result<Tensor> {
+        kernels::upsample(x, &self.weight, self.bias.as_ref())
+    }
+
     /// The same with stride 1, then what is below zero by a slope of its channel, `(outputs)`.
     pub fn forward_prelu(&self, x: &Tensor, slope: &Tensor) -> Result<Tensor> {
         kernels::conv2d_prelu(x, &self.weight, self.bias.as_ref(), slope)

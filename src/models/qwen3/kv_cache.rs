@@ -33,7 +33,13 @@ impl KvCache {
         self.capacity
     }
 
-    /// Forgets the tokens from `len` on, so that a common prefix serves the next prompt.
+    /// Bytes of the buffers.
+    pub fn bytes(&self) -> usize {
+        let bytes = |t: &Tensor| t.elem_count() * t.dtype().size_in_bytes();
+        self.layers.iter().map(|(k, v)| bytes(k) + bytes(v)).sum()
+    }
+
+    /// Forgets the tokens from `len` on, so that what stands before them can be gone on from again.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
     }
