@@ -487,7 +487,8 @@ impl Engine {
             watch.palette(&palette);
             self.palette = Some(palette);
         }
-        blueprint::write(lm, &self.checkpoint.configs, &self.device, prompt_ids, request, watch)
+        let weights = self.footprints.iter().find(|f| f.part == Part::LanguageModel).map_or(0, Footprint::bytes);
+        blueprint::write(lm, &self.checkpoint.configs, &self.device, prompt_ids, request, weights, watch)
     }
 
     /// The map for previews; `None` where the autoencoder has no encoder to fit it on.
