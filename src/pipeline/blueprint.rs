@@ -21,6 +21,9 @@ pub struct Written {
 /// them takes, and a few tokens more cost little.
 const GUESSED: u64 = 64 << 20;
 
+/// Tokens that a pass over many guesses must bring to be worth its time.
+const FEW: f64 = 1.5;
+
 /// Writes the blueprints of all variations: one prefill, then token by token in a batch, or one picture's tokens several in a
 /// pass ([`ahead`]).
 ///
@@ -168,8 +171,8 @@ fn one_by_one(
 /// The chance of each position is fixed, so that its token follows from the tokens before it. A pass runs the next token, which
 /// is certain, and guesses behind it; then every position is drawn again from what the pass says. As long as a guess is what is
 /// drawn, everything before it was final, and so is what the pass says there; what is drawn behind the first wrong guess is the
-/// next guess. Where nothing was drawn yet, the guess is the token before it. A pass goes twice as far as the last one came.
-/// Where the tokens are given, all guesses are right.
+/// next guess. Where nothing was drawn yet, the guess is the token before it. Where passes bring little more than a token each,
+/// they make one guess alone, until that is right more often. Where the tokens are given, all guesses are right.
 ///
 /// # Source      Jacobi decoding: Santilli et al., "Accelerating Transformer Inference for Translation via Parallel Decoding", 2023.
 ///               Differs: draws with fixed chances instead of the likeliest tokens, so that it is exact for sampling too
@@ -200,11 +203,11 @@ fn ahead(
     // Tokens: so many are final, the next is certain, and those behind it are guesses.
     let (mut line, mut done, mut passes) = (drawn(0, scale)?, 0, 0);
     let mut hidden = vec![scale.clone()];
-    let mut window = most;
+    let mut each = most as f64; // tokens that a pass brings, about
     let mut has_ended = false;
     watch.blueprint(|| shown_as(&[line.clone()], configs, n));
     while !has_ended {
-        let until = n.min(done + window);
+        let until = n.min(done + if each < FEW { most.min(2) } else { most });
         while line.len() < until {
             line.push(request.tokens.as_ref().map_or_else(|| line[line.len() - 1], |given| given[line.len()]));
         }
@@ -222,7 +225,7 @@ fn ahead(
             }
         }
         hidden.push(made.narrow(1, 0, done - first)?);
-        window = (2 * (done - first)).min(most);
+        each = 0.75 * each + 0.25 * (done - first) as f64;
         cache.truncate(before + done);
         line.truncate(done);
         if !has_ended {
