@@ -142,12 +142,21 @@ pub struct Shortcuts {
     pub solver: Solver,
     /// The levels of noise, from .. to, at which guidance is at work. Elsewhere the branch with the request goes alone.
     pub guided: [f32; 2],
+    /// How much the first block of the transformer may say otherwise than at the step before, as a share, for the other blocks
+    /// to be left out. 0: they never are.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub cache: f32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "that is how serde asks")]
+fn is_nothing(value: &f32) -> bool {
+    *value == 0.0
 }
 
 impl Default for Shortcuts {
     /// None: the official way.
     fn default() -> Self {
-        Self { solver: Solver::Euler, guided: [0.0, 1.0] }
+        Self { solver: Solver::Euler, guided: [0.0, 1.0], cache: 0.0 }
     }
 }
 
@@ -185,8 +194,8 @@ impl Quality {
 
     pub fn shortcuts(self) -> Shortcuts {
         match self {
-            Self::Draft => Shortcuts { solver: Solver::DpmPlusPlus2M, guided: [0.35, 1.0] },
-            Self::Balanced => Shortcuts { solver: Solver::DpmPlusPlus2M, guided: [0.22, 1.0] },
+            Self::Draft => Shortcuts { solver: Solver::DpmPlusPlus2M, guided: [0.35, 1.0], ..Shortcuts::default() },
+            Self::Balanced => Shortcuts { solver: Solver::DpmPlusPlus2M, guided: [0.22, 1.0], cache: 0.2 },
             Self::Best => Shortcuts::default(),
         }
     }
@@ -357,6 +366,9 @@ mod tests {
             let read: Recipe = serde_json::from_str(&serde_json::to_string(&recipe).unwrap()).unwrap();
             assert_eq!((read.shortcuts, Quality::of(read.shortcuts)), (recipe.shortcuts, Some(quality)));
         }
+        let cached = Recipe { shortcuts: Shortcuts { cache: 0.1, ..Shortcuts::default() }, ..official };
+        assert_eq!(serde_json::from_str::<Recipe>(&serde_json::to_string(&cached).unwrap()).unwrap(), cached);
+        assert_eq!(serde_json::to_string(&Quality::Draft.shortcuts()).unwrap(), r#"{"solver":"dpm++2m","guided":[0.35,1.0]}"#);
         assert_eq!(Quality::ALL.map(|q| q.steps(30)), [5, 8, 30]);
         assert_eq!(Quality::ALL.map(|q| q.steps(1)), [1, 1, 1]);
     }

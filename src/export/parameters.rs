@@ -21,6 +21,9 @@ pub(super) fn text(chain: &Chain, [width, height]: [u32; 2]) -> Option<String> {
     if [from, to] != Shortcuts::default().guided {
         let _ = write!(out, ", Guided: {from} to {to}");
     }
+    if recipe.shortcuts.cache > 0.0 {
+        let _ = write!(out, ", First block cache: {}", recipe.shortcuts.cache);
+    }
     if let Some(finish) = recipe.finish_seed {
         let _ = write!(out, ", Finish seed: {finish}");
     }

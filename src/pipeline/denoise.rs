@@ -7,7 +7,7 @@ use super::scheduler::Schedule;
 use super::watch::{Branch, Watch};
 use super::{Preview, Request, Result, Stage};
 use crate::models::Probe;
-use crate::models::sana::SanaTransformer2D;
+use crate::models::sana::{BlockCache, SanaTransformer2D};
 use crate::recipe::Solver;
 use candle_core::{DType, Tensor};
 use std::sync::Arc;
@@ -82,8 +82,10 @@ pub fn denoise(
             path.push(latents.to_tensor(noise.device())?);
         }
     }
+    let threshold = recipe.shortcuts.cache;
+    let mut cache = (threshold > 0.0).then(|| BlockCache::new(threshold));
     // The velocity with guidance, what the two branches say, and x0 = x - sigma · v.
-    let predict = |x: &Tensor, step: usize, watch: &mut Watch| -> Result<Said> {
+    let mut predict = |x: &Tensor, step: usize, watch: &mut Watch| -> Result<Said> {
         let sigma = schedule.sigmas[step];
         let guides = (recipe.shortcuts.guided[0]..=recipe.shortcuts.guided[1]).contains(&sigma);
         let current = x.to_dtype(dtype)?;
@@ -103,7 +105,7 @@ pub fn denoise(
             (&once, &times, step)
         };
         let branches = [&contexts.0, &contexts.1];
-        let v = sana.forward(&input, &branches[usize::from(!guides)..], times, at, &mut places)?;
+        let v = sana.forward(&input, &branches[usize::from(!guides)..], times, at, cache.as_mut(), &mut places)?;
         let v = v.narrow(1, 0, channels)?.narrow(3, 0, width)?.to_dtype(DType::F32)?;
         let cond = v.narrow(0, usize::from(guides), 1)?;
         let uncond = v.narrow(0, 0, 1)?;
@@ -118,13 +120,16 @@ pub fn denoise(
     };
     let mut x = after(path, path.len())?;
     let looks_back = recipe.shortcuts.solver != Solver::Euler;
-    // A run that goes on predicts once more what was predicted before, so that it goes on as it would have gone.
-    let mut before = if looks_back && !path.is_empty() {
-        let step = path.len() - 1;
-        Some(predict(&after(path, step)?, step, &mut Watch::silent())?.x0)
-    } else {
-        None
-    };
+    // A run that goes on predicts once more what was predicted before, so that it goes on as it would have gone: the last step,
+    // or all of them, since it may be any step's blocks that a cache holds.
+    let mut before = None;
+    if looks_back || threshold > 0.0 {
+        let first = if threshold > 0.0 { 0 } else { path.len().saturating_sub(1) };
+        for step in first..path.len() {
+            let said = predict(&after(path, step)?, step, &mut Watch::silent())?;
+            before = looks_back.then_some(said.x0);
+        }
+    }
     for step in path.len()..recipe.steps {
         watch.pulse()?;
         let Said { uncond, cond, guided, x0 } = predict(&x, step, watch)?;

@@ -393,6 +393,9 @@ impl Engine {
         if recipe.shortcuts.guided.iter().any(|sigma| !sigma.is_finite()) {
             return setting("guidance is at work between two levels of noise, which are numbers from 0 to 1".to_owned());
         }
+        if !(recipe.shortcuts.cache >= 0.0 && recipe.shortcuts.cache.is_finite()) {
+            return setting(format!("{} is not how much a block may say otherwise: a share, 0 or more", recipe.shortcuts.cache));
+        }
         let s = recipe.sampling;
         if !(s.greedy || (s.temperature > 0.0 && s.temperature.is_finite())) {
             return setting(format!("the temperature {} is not above 0; for the likeliest tokens choose greedy", s.temperature));
@@ -519,7 +522,9 @@ impl Engine {
             watch.palette(&palette);
             self.palette = Some(palette);
         }
-        let written = blueprint::write(lm, &self.checkpoint.configs, &self.device, prompt_ids, request, &mut self.kept.prefix, watch)?;
+        let weights = self.footprints.iter().find(|f| f.part == Part::LanguageModel).map_or(0, Footprint::bytes);
+        let kept = blueprint::Kept { prefix: &mut self.kept.prefix, weights };
+        let written = blueprint::write(lm, &self.checkpoint.configs, &self.device, prompt_ids, request, kept, watch)?;
         self.kept.keep_written(asked, &written);
         Ok(written)
     }

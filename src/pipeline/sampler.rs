@@ -7,20 +7,25 @@ use crate::recipe::Sampling;
 pub struct Sampler {
     settings: Sampling,
     rng: Rng,
+    /// The uniform number of each position so far: what is drawn at a position follows from the logits there alone.
+    chances: Vec<f64>,
 }
 
 impl Sampler {
     pub fn new(settings: Sampling, seed: u64) -> Self {
-        Self { settings, rng: Rng::new(seed, Stream::Tokens) }
+        Self { settings, rng: Rng::new(seed, Stream::Tokens), chances: Vec::new() }
     }
 
-    /// The place in `logits` of the next token.
+    /// The place in `logits` of the token at a position, counted from 0. Drawn again there, it is the same from the same logits.
     ///
     /// Temperature first, then top-k, then top-p, then one draw: the order of the reference. Logits that are not
     /// numbers are never drawn.
     ///
     /// # Source      transformers 4.51.3 `TopKLogitsWarper`, `TopPLogitsWarper`
-    pub fn pick(&mut self, logits: &[f32]) -> usize {
+    pub fn pick(&mut self, position: usize, logits: &[f32]) -> usize {
+        while self.chances.len() <= position {
+            self.chances.push(self.rng.uniform());
+        }
         let likeliest = || {
             let best = |a: (usize, f32), (i, v): (usize, &f32)| if *v > a.1 { (i, *v) } else { a };
             logits.iter().enumerate().fold((0, f32::NEG_INFINITY), best).0
@@ -57,7 +62,7 @@ impl Sampler {
             }
         }
         let total: f64 = weights[from..].iter().sum();
-        let mut left = self.rng.uniform() * total;
+        let mut left = self.chances[position] * total;
         for (weight, (_, place)) in weights[from..].iter().zip(&kept[from..]) {
             left -= weight;
             if left < 0.0 {
@@ -75,8 +80,8 @@ mod tests {
     fn shares(settings: Sampling, logits: &[f32]) -> Vec<f64> {
         let mut sampler = Sampler::new(settings, 3);
         let mut counts = vec![0.0; logits.len()];
-        for _ in 0..20_000 {
-            counts[sampler.pick(logits)] += 1.0 / 20_000.0;
+        for position in 0..20_000 {
+            counts[sampler.pick(position, logits)] += 1.0 / 20_000.0;
         }
         counts
     }
@@ -105,7 +110,7 @@ mod tests {
     fn ties_and_nonsense_are_survived() {
         let all = Sampling { top_k: 1, ..Sampling::default() };
         check(all, &[1.0, 1.0, 0.0], &[0.5, 0.5, 0.0]);
-        assert_eq!(Sampler::new(all, 0).pick(&[f32::NAN, f32::NAN]), 0);
-        assert_eq!(Sampler::new(Sampling { greedy: true, ..all }, 0).pick(&[f32::NAN, -1.0]), 1);
+        assert_eq!(Sampler::new(all, 0).pick(0, &[f32::NAN, f32::NAN]), 0);
+        assert_eq!(Sampler::new(Sampling { greedy: true, ..all }, 0).pick(0, &[f32::NAN, -1.0]), 1);
     }
 }

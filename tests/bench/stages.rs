@@ -135,10 +135,10 @@ impl Bench {
     /// Runs once to warm up, then `runs` times; once in all where that is 0. Processor time is taken over all runs, its clock
     /// being coarse.
     fn report(&self, what: &str, layers: usize, runs: usize, work: impl FnMut() -> Result<()>) -> Result<()> {
-        self.measure(what, layers, runs, &[], work)
+        self.measure(what, layers, runs, &[], work).map(drop)
     }
 
-    /// The same; amounts of work, in units of 10⁹, are also told by the second.
+    /// The same; amounts of work, in units of 10⁹, are also told by the second. Returns the processor time.
     fn measure(
         &self,
         what: &str,
@@ -146,7 +146,7 @@ impl Bench {
         runs: usize,
         per_second: &[(&str, f64)],
         mut work: impl FnMut() -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<f64> {
         let mut wall = Vec::new();
         let mut cpu = cpu_seconds();
         let stage_peak_bytes = stage_peak(|| {
@@ -172,7 +172,7 @@ impl Bench {
             line[*unit] = json!((amount / median * 10.0).round() / 10.0);
         }
         println!("{line}");
-        Ok(())
+        Ok(cpu)
     }
 
     fn size(&self) -> &'static str {
@@ -282,12 +282,17 @@ fn ar(bench: &Bench, sizes: &Sizes) -> Result<()> {
     bench.report("lm layer, prefill", sizes.layers, bench.arguments.runs, || {
         lm.forward(&ids, &mut KvCache::new(context), &mut ()).map(drop)
     })?;
-    let mut cache = KvCache::new(context + 1);
+    let mut cache = KvCache::new(context + kernels::FEW_ROWS);
     lm.forward(&ids, &mut cache, &mut ())?;
     let one = Tensor::new(&[[5u32]], &Device::Cpu)?;
     bench.report("lm layer, decode 1 token", sizes.layers, bench.arguments.runs * 4, || {
         cache.truncate(context);
         lm.forward(&one, &mut cache, &mut ()).map(drop)
+    })?;
+    let several = one.repeat((1, kernels::FEW_ROWS))?;
+    bench.report(&format!("lm layer, decode {} tokens", kernels::FEW_ROWS), sizes.layers, bench.arguments.runs * 4, || {
+        cache.truncate(context);
+        lm.forward(&several, &mut cache, &mut ()).map(drop)
     })?;
     drop(lm);
     let head = Linear::new(sizes.lm.hidden_size, sizes.rows, false, &bench.vb())?;
@@ -308,11 +313,11 @@ fn dit(bench: &Bench, sizes: &Sizes) -> Result<()> {
         let null = Condition::repeated(random(&[1, counts.len(), width], 1.0)?, counts);
         let (cond, null) = (transformer.context(&cond, &mut ())?, transformer.context(&null, &mut ())?);
         bench.report(&format!("sana block, {label}"), sizes.blocks, bench.arguments.runs, || {
-            transformer.forward(&latents, &[&null, &cond], &times, 0, &mut ()).map(drop)
+            transformer.forward(&latents, &[&null, &cond], &times, 0, None, &mut ()).map(drop)
         })?;
         // The reference's way: every token of both branches.
         bench.report(&format!("sana block, {label}, plain cross-attention"), sizes.blocks, bench.arguments.runs, || {
-            transformer.forward(&latents, &[&cond, &cond], &times, 0, &mut ()).map(drop)
+            transformer.forward(&latents, &[&cond, &cond], &times, 0, None, &mut ()).map(drop)
         })?;
     }
     Ok(())
@@ -336,7 +341,8 @@ fn ceilings(bench: &Bench) -> Result<()> {
         });
         std::hint::black_box(sum.reduce(|| 0, |a, b| a ^ b));
         Ok(())
-    })
+    })?;
+    Ok(())
 }
 
 /// One token against the matrices of several layers, so that no cache holds them: the part of a token that memory bounds.
@@ -366,9 +372,22 @@ fn bits(bench: &Bench, sizes: &Sizes) -> Result<()> {
         }
         let name = kind.map_or("f32", Kind::name);
         let per_second = [("gb_per_s", bytes as f64 * 1e-9)];
-        bench.measure(&format!("matrices of {LAYERS} lm layers, 1 token, {name}"), 1, bench.arguments.runs * 2, &per_second, || {
-            layers.iter().try_for_each(|(linear, x)| linear.forward(x).map(drop))
-        })?;
+        // Several tokens in a pass, as they are guessed ahead.
+        let one =
+            bench.measure(&format!("matrices of {LAYERS} lm layers, 1 token, {name}"), 1, bench.arguments.runs * 2, &per_second, || {
+                layers.iter().try_for_each(|(linear, x)| linear.forward(x).map(drop))
+            })?;
+        for tokens in [2, 4, kernels::FEW_ROWS] {
+            let more: Vec<_> = layers.iter().map(|(linear, x)| Ok((linear, x.repeat((tokens, 1))?))).collect::<Result<_>>()?;
+            let what = format!("matrices of {LAYERS} lm layers, {tokens} tokens, {name}");
+            let several = bench.measure(&what, 1, bench.arguments.runs * 2, &per_second, || {
+                more.iter().try_for_each(|(linear, x)| linear.forward(x).map(drop))
+            })?;
+            println!(
+                "{}",
+                json!({"size": bench.size(), "what": format!("{what}, against 1"), "ratio": (several / one * 100.0).round() / 100.0})
+            );
+        }
     }
     Ok(())
 }

@@ -5,7 +5,8 @@
 Like GenEval and GEdit, for the illustrated world of `assets/nano/training`: prompts of combinations that training never saw
 (`World.held_out`), pictures made by the program itself, and a judge. The judge is `matching.py`, which is not learned, or with
 `--judge judge.pt` a detector that was trained on the art alone (`detector.py`). Beside each score stand what the same judge says of
-true scenes (ceiling) and of pictures that belong to other prompts, or of the unedited picture (chance).
+true scenes (ceiling) and of pictures that belong to other prompts, or of the unedited picture (chance). What stands behind a `--`
+goes to the program, such as `-- --quality balanced`; pictures that were made otherwise need another folder (`--pictures`).
 """
 
 from __future__ import annotations
@@ -201,15 +202,15 @@ def main():
     ap.add_argument("--pictures", type=Path, help="where the pictures are kept (work/eval-MODEL)")
     ap.add_argument("--out", type=Path)
     ap.add_argument("--sheet", type=Path)
-    ap.add_argument("more", nargs="*", help="after --: further arguments of the program, such as --greedy --steps 20")
-    a = ap.parse_args()
+    cut = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    a, more = ap.parse_args(sys.argv[1:cut]), sys.argv[cut + 1:]
     torch.set_num_threads(2)
     atlas = paint.Atlas(a.work, a.objects)
     w = world.World(atlas)
     text = words.Words(w)
     judge = Detected(a.judge, atlas) if a.judge else matching.Matching(atlas, more=a.sides)
-    program = Program(a.program, a.model, a.pictures or a.work / f"eval-{Path(a.model).name}", a.more)
-    table, cells = dict(model=a.model, objects=atlas.count, judge=str(a.judge or "matching"), n=a.n, arguments=a.more, words={}, edits={}), []
+    program = Program(a.program, a.model, a.pictures or a.work / f"eval-{Path(a.model).name}", more)
+    table, cells = dict(model=a.model, objects=atlas.count, judge=str(a.judge or "matching"), n=a.n, arguments=more, words={}, edits={}), []
 
     for kind in T2I:
         rng = random.Random(f"words {kind}")

@@ -285,8 +285,9 @@ fn the_embedded_model_makes_the_same_pictures() {
 fn a_painting_goes_on_from_any_step() {
     let mut engine = Engine::open(&ModelId::Nano, &settings()).unwrap();
     let made = |outcome: Outcome| if let Outcome::Done { mut made, .. } = outcome { made.remove(0) } else { panic!("cancelled") };
-    // With shortcuts it also needs what was predicted at the step before.
-    for shortcuts in [Shortcuts::default(), Quality::Balanced.shortcuts()] {
+    // With shortcuts it also needs what was predicted at the step before, or what a cache then held.
+    let cached = Shortcuts { cache: 0.2, ..Shortcuts::default() };
+    for shortcuts in [Shortcuts::default(), Quality::Balanced.shortcuts(), cached] {
         let recipe = Recipe { steps: 6, seed: 4, shortcuts, ..Recipe::new(ModelId::Nano, "a fox in the snow") };
         let mut request = Request::new(recipe);
         let whole = made(engine.run(&request, &mut ()).unwrap());
@@ -298,6 +299,65 @@ fn a_painting_goes_on_from_any_step() {
         }
         request.path.clone_from(&whole.path);
         assert!(engine.run(&request, &mut ()).is_err(), "nothing is left to paint");
+    }
+}
+
+/// Peak signal to noise.
+fn decibels(made: &[u8], best: &[u8]) -> f64 {
+    let squares: f64 = made.iter().zip(best).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
+    10.0 * (255.0 * 255.0 * best.len() as f64 / squares).log10()
+}
+
+/// Counts the places between layers.
+#[derive(Default)]
+struct Places {
+    seen: std::cell::Cell<usize>,
+    /// Up to the end of each step.
+    steps: Vec<usize>,
+}
+
+impl Observer for Places {
+    fn is_cancelled(&self) -> bool {
+        self.seen.set(self.seen.get() + 1);
+        false
+    }
+
+    fn latents(&mut self, _: usize, _: usize, _: &pipeline::Latents) {
+        self.steps.push(self.seen.get());
+    }
+}
+
+/// What the first-block cache spares and costs on the embedded model, beside the same steps without it and the official ones.
+#[test]
+fn a_cache_that_takes_nothing_over_changes_nothing_and_one_that_does_spares_blocks() {
+    let mut engine = Engine::open(&ModelId::Nano, &settings()).unwrap();
+    let sampling = Sampling::for_pictures(&ModelId::Nano);
+    let prompts = ["a fox in the snow", "a castle at night", "two red apples on a table"];
+    let mut picture = |seed: usize, steps: usize, shortcuts: Shortcuts| {
+        let recipe = Recipe { steps, seed: seed as u64 + 1, shortcuts, sampling, ..Recipe::new(ModelId::Nano, prompts[seed]) };
+        let mut places = Places::default();
+        let Outcome::Done { made, .. } = engine.run(&Request::new(recipe), &mut places).unwrap() else { panic!("cancelled") };
+        // A step that takes over is told by how seldom it looks up.
+        let looks: Vec<usize> = places.steps.windows(2).map(|w| w[1] - w[0]).collect();
+        let most = looks.iter().max().copied().unwrap_or(0);
+        (made[0].picture.to_rgb8(), looks.iter().filter(|n| **n < most).count())
+    };
+    let best: Vec<_> = (0..prompts.len()).map(|seed| picture(seed, 30, Shortcuts::default()).0).collect();
+    for (steps, shortcuts) in [(30, Shortcuts::default()), (8, Quality::Balanced.shortcuts()), (6, Quality::Balanced.shortcuts())] {
+        for cache in [0.0, 1e-9, 0.1, 0.2, 0.3] {
+            let (mut spared, mut decibel) = (0, f64::INFINITY);
+            for (seed, best) in best.iter().enumerate() {
+                let (made, count) = picture(seed, steps, Shortcuts { cache, ..shortcuts });
+                spared += count;
+                decibel = decibel.min(decibels(&made, best));
+                if cache == 1e-9 {
+                    assert!(made == picture(seed, steps, Shortcuts { cache: 0.0, ..shortcuts }).0, "nothing was taken over");
+                }
+            }
+            let mean = spared as f64 / prompts.len() as f64;
+            println!("{:?}, {steps} steps, threshold {cache}: {mean:.1} steps spared, {decibel:.1} dB at least", shortcuts.solver);
+            assert!(if cache < 0.01 { spared == 0 } else { steps < 30 || spared > 0 && decibel > 35.0 }, "{spared} spared, {decibel} dB");
+        }
     }
 }
 
@@ -316,8 +376,7 @@ fn each_quality_is_as_close_to_the_best_as_it_says() {
         let best = picture(Quality::Best);
         let [draft, balanced] = [Quality::Draft, Quality::Balanced].map(|quality| {
             let made = picture(quality);
-            let squares: f64 = made.iter().zip(&best).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
-            10.0 * (255.0 * 255.0 * best.len() as f64 / squares).log10()
+            decibels(&made, &best)
         });
         println!("{prompt}: draft {draft:.1} dB, balanced {balanced:.1} dB");
         assert!(draft.is_finite() && draft > 28.0 && balanced > 34.0 && balanced > draft, "{prompt}: {draft:.1} and {balanced:.1} dB");

@@ -1,6 +1,7 @@
 //! Softmax attention, block by block, without the whole score matrix.
 
 use super::activation::exp;
+use super::linear::{FEW_ROWS, dot};
 use super::matrix::{Mat, Shared, product};
 use super::{Scratch, Values, fold, is_fast};
 use candle_core::{D, DType, Device, Result, Tensor, bail};
@@ -50,6 +51,20 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: Mask) -> Result<Tenso
     let blocks = l.div_ceil(BLOCK);
     let mut out = vec![0f32; b * l * h * d];
     let shared = Shared::new(&mut out);
+    if let (Mask::Causal { offset }, true) = (mask, l <= FEW_ROWS) {
+        let min_tasks = if h * l * m * d < 1 << 17 { usize::MAX } else { 1 };
+        (0..b * h).into_par_iter().with_min_len(min_tasks).for_each(|task| {
+            let (sample, head) = (task / h, task % h);
+            let key_head = head / (h / hk);
+            let (sq, sk, sv) = (q.stride(), k.stride(), v.stride());
+            let query = Mat::new(&qs[sample * sq[0] + head * sq[1]..], l, d, sq[2], 1);
+            let key = Mat::new(&ks[sample * sk[0] + key_head * sk[1]..], offset + l, d, sk[2], 1);
+            let value = Mat::new(&vs[sample * sv[0] + key_head * sv[1]..], offset + l, d, sv[2], 1);
+            // SAFETY: (sample, query, head) is this task's own run of d values.
+            few_queries(query, key, value, scale, |row| unsafe { shared.part(((sample * l + row) * h + head) * d, d) });
+        });
+        return Tensor::from_vec(out, (b, l, h * d), &Device::Cpu);
+    }
     (0..b * h * blocks).into_par_iter().for_each(|task| {
         let (sample, head, first) = (task / blocks / h, task / blocks % h, task % blocks * BLOCK);
         let rows = BLOCK.min(l - first);
@@ -84,6 +99,35 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: Mask) -> Result<Tenso
         }
     });
     Tensor::from_vec(out, (b, l, h * d), &Device::Cpu)
+}
+
+/// Causal attention of the last few tokens, key by key: what a query gives does not depend on how many go with it.
+fn few_queries<'a>(query: Mat, key: Mat, value: Mat, scale: f32, out: impl Fn(usize) -> &'a mut [f32]) {
+    let (d, seen, offset) = (query.cols, key.rows, key.rows - query.rows);
+    let mut scratch = Scratch::new(query.rows * seen);
+    let scores = &mut scratch.0[..query.rows * seen];
+    let mut below = [0f32; FEW_ROWS];
+    simd!({
+        for j in 0..seen {
+            let key = &key.data[j * key.row_stride..][..d];
+            for row in j.saturating_sub(offset)..query.rows {
+                scores[row * seen + j] = dot(&query.data[row * query.row_stride..][..d], key, |k| k);
+            }
+        }
+        for (row, below) in below.iter_mut().enumerate().take(query.rows) {
+            *below = softmax_numerators(&mut scores[row * seen..][..=offset + row], scale);
+        }
+        for j in 0..seen {
+            let value = &value.data[j * value.row_stride..][..d];
+            for row in j.saturating_sub(offset)..query.rows {
+                let weight = scores[row * seen + j];
+                out(row).iter_mut().zip(value).for_each(|(o, v)| *o += weight * v);
+            }
+        }
+        for (row, below) in below.iter().enumerate().take(query.rows) {
+            out(row).iter_mut().for_each(|o| *o /= below);
+        }
+    });
 }
 
 /// [`attention`] on a card: two products, and one kernel for all that is between them.
@@ -162,7 +206,7 @@ mod tests {
 
     #[test]
     fn attention_equals_its_plain_twin_under_every_mask() {
-        for (b, h, hk, l, m, d) in [(1, 2, 1, 1, 7, 16), (2, 4, 2, 130, 150, 32), (1, 3, 3, 64, 64, 112)] {
+        for (b, h, hk, l, m, d) in [(1, 2, 1, 1, 7, 16), (2, 4, 2, 8, 300, 24), (2, 4, 2, 130, 150, 32), (1, 3, 3, 64, 64, 112)] {
             let q = (noise(1, &[b, h, l, d]) * 4.0).unwrap();
             let (k, v) = (noise(2, &[b, hk, m, d]), noise(3, &[b, hk, m, d]));
             let bias: Vec<f32> = (0..m).map(|i| (1.0 + i as f32).ln()).collect();
@@ -175,6 +219,21 @@ mod tests {
         }
         let q = noise(1, &[1, 1, 4, 8]);
         assert!(attention(&q, &noise(2, &[1, 1, 3, 8]), &noise(2, &[1, 1, 3, 8]), Mask::Causal { offset: 0 }).is_err());
+    }
+
+    #[test]
+    fn a_few_tokens_together_give_what_they_give_one_by_one_to_the_last_bit() {
+        for (before, d) in [(0, 16), (70, 32), (900, 64)] {
+            let (l, m) = (FEW_ROWS, before + FEW_ROWS);
+            let (q, k, v) = ((noise(1, &[1, 4, l, d]) * 4.0).unwrap(), noise(2, &[1, 2, m, d]), noise(3, &[1, 2, m, d]));
+            let bits = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let together = attention(&q, &k, &v, Mask::Causal { offset: before }).unwrap();
+            for i in 0..l {
+                let upto = |t: &Tensor| t.narrow(2, 0, before + i + 1).unwrap();
+                let one = attention(&q.narrow(2, i, 1).unwrap(), &upto(&k), &upto(&v), Mask::Causal { offset: before + i }).unwrap();
+                assert!(bits(&one) == bits(&together.narrow(1, i, 1).unwrap()), "{before} + {i}");
+            }
+        }
     }
 
     #[test]

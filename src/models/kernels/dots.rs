@@ -28,16 +28,17 @@ impl Level {
         Some(if super::avx512::is_here() { Self::Avx512 } else { Self::Avx2 })
     }
 
-    /// The scalar product of a row of values with a row of `Q8_0` blocks; its plain twin widens the row and takes `linear::dot`.
+    /// The scalar products of rows of values with a row of `Q8_0` blocks, each as if it were alone; the plain twin widens the row
+    /// and takes `linear::dot`.
     ///
     /// # Panics      the blocks do not hold as many values
-    pub fn dot_q8_0(self, x: &[f32], blocks: &[u8]) -> f32 {
-        assert!(x.len() == blocks.len() / 34 * 32);
+    pub fn dots_q8_0<const M: usize>(self, x: [&[f32]; M], blocks: &[u8]) -> [f32; M] {
+        assert!(x.iter().all(|x| x.len() == blocks.len() / 34 * 32));
         // SAFETY: `best` has asked the processor, and the lengths were compared.
         unsafe {
             match self {
-                Self::Avx512 => dot_512(x, blocks),
-                Self::Avx2 => dot_256(x, blocks),
+                Self::Avx512 => dots_512(x, blocks),
+                Self::Avx2 => dots_256(x, blocks),
             }
         }
     }
@@ -79,44 +80,52 @@ fn scale(block: &[u8; 34]) -> i16 {
 const AHEAD: usize = 2048;
 
 #[target_feature(enable = "avx512f,avx512bw,avx2")]
-unsafe fn dot_512(x: &[f32], blocks: &[u8]) -> f32 {
-    let mut sum = _mm512_setzero_ps();
-    for (block, x) in blocks.as_chunks::<34>().0.iter().zip(x.as_chunks::<32>().0) {
+unsafe fn dots_512<const M: usize>(x: [&[f32]; M], blocks: &[u8]) -> [f32; M] {
+    let mut sums = [_mm512_setzero_ps(); M];
+    for (i, block) in blocks.as_chunks::<34>().0.iter().enumerate() {
         _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().wrapping_add(AHEAD).cast());
-        let part = |half: usize| {
-            // SAFETY: sixteen of 32 bytes behind the scale, and sixteen of 32 values.
-            let (q, x) = unsafe { (sixteen(block, 2 + 16 * half), _mm512_loadu_ps(x.as_ptr().add(16 * half))) };
-            (_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q)), x)
-        };
-        let ((q0, x0), (q1, x1)) = (part(0), part(1));
-        let both = _mm512_fmadd_ps(x0, q0, _mm512_mul_ps(x1, q1));
-        sum = _mm512_fmadd_ps(both, _mm512_cvtph_ps(_mm256_set1_epi16(scale(block))), sum);
+        // SAFETY: sixteen of 32 bytes behind the scale.
+        let half = |half: usize| _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(unsafe { sixteen(block, 2 + 16 * half) }));
+        let (q0, q1, scale) = (half(0), half(1), _mm512_cvtph_ps(_mm256_set1_epi16(scale(block))));
+        for (sum, x) in sums.iter_mut().zip(x) {
+            let x = x.as_ptr().wrapping_add(32 * i);
+            // SAFETY: there are as many values as the blocks hold.
+            let (x0, x1) = unsafe { (_mm512_loadu_ps(x), _mm512_loadu_ps(x.add(16))) };
+            let both = _mm512_fmadd_ps(x0, q0, _mm512_mul_ps(x1, q1));
+            *sum = _mm512_fmadd_ps(both, scale, *sum);
+        }
     }
-    let mut parts = [0f32; 16];
-    // SAFETY: sixteen values.
-    unsafe { _mm512_storeu_ps(parts.as_mut_ptr(), sum) };
-    super::fold(parts)
+    sums.map(|sum| {
+        let mut parts = [0f32; 16];
+        // SAFETY: sixteen values.
+        unsafe { _mm512_storeu_ps(parts.as_mut_ptr(), sum) };
+        super::fold(parts)
+    })
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn dot_256(x: &[f32], blocks: &[u8]) -> f32 {
-    let mut sum = _mm256_setzero_ps();
-    for (block, x) in blocks.as_chunks::<34>().0.iter().zip(x.as_chunks::<32>().0) {
+unsafe fn dots_256<const M: usize>(x: [&[f32]; M], blocks: &[u8]) -> [f32; M] {
+    let mut sums = [_mm256_setzero_ps(); M];
+    for (i, block) in blocks.as_chunks::<34>().0.iter().enumerate() {
         _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().wrapping_add(AHEAD).cast());
-        let part = |quarter: usize| {
-            // SAFETY: eight of 32 bytes behind the scale, and eight of 32 values.
-            let (q, x) = unsafe { (eight(block, 2 + 8 * quarter), _mm256_loadu_ps(x.as_ptr().add(8 * quarter))) };
-            (_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)), x)
-        };
-        let [(q0, x0), (q1, x1), (q2, x2), (q3, x3)] = [part(0), part(1), part(2), part(3)];
-        let first = _mm256_fmadd_ps(x0, q0, _mm256_mul_ps(x1, q1));
-        let both = _mm256_add_ps(first, _mm256_fmadd_ps(x2, q2, _mm256_mul_ps(x3, q3)));
-        sum = _mm256_fmadd_ps(both, _mm256_cvtph_ps(_mm_set1_epi16(scale(block))), sum);
+        // SAFETY: eight of 32 bytes behind the scale.
+        let quarter = |quarter: usize| _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(unsafe { eight(block, 2 + 8 * quarter) }));
+        let (q, scale) = ([quarter(0), quarter(1), quarter(2), quarter(3)], _mm256_cvtph_ps(_mm_set1_epi16(scale(block))));
+        for (sum, x) in sums.iter_mut().zip(x) {
+            let x = x.as_ptr().wrapping_add(32 * i);
+            // SAFETY: there are as many values as the blocks hold.
+            let x = unsafe { [_mm256_loadu_ps(x), _mm256_loadu_ps(x.add(8)), _mm256_loadu_ps(x.add(16)), _mm256_loadu_ps(x.add(24))] };
+            let first = _mm256_fmadd_ps(x[0], q[0], _mm256_mul_ps(x[1], q[1]));
+            let both = _mm256_add_ps(first, _mm256_fmadd_ps(x[2], q[2], _mm256_mul_ps(x[3], q[3])));
+            *sum = _mm256_fmadd_ps(both, scale, *sum);
+        }
     }
-    let mut parts = [0f32; 8];
-    // SAFETY: eight values.
-    unsafe { _mm256_storeu_ps(parts.as_mut_ptr(), sum) };
-    super::fold(parts)
+    sums.map(|sum| {
+        let mut parts = [0f32; 8];
+        // SAFETY: eight values.
+        unsafe { _mm256_storeu_ps(parts.as_mut_ptr(), sum) };
+        super::fold(parts)
+    })
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx2")]
@@ -238,7 +247,9 @@ mod tests {
                 if kind == BlockType::Q8_0 {
                     let x: Vec<f32> = (0..plain.len()).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
                     let size: f32 = x.iter().zip(&plain).map(|(x, w)| (x * w).abs()).sum();
-                    let off = (level.dot_q8_0(&x, &bytes) - dot(&x, &plain, |w| w)).abs();
+                    let [one] = level.dots_q8_0([&x], &bytes);
+                    assert_eq!(level.dots_q8_0([&plain, &x, &x, &plain], &bytes)[1..3], [one, one], "{level:?}");
+                    let off = (one - dot(&x, &plain, |w| w)).abs();
                     assert!(off < 1e-6 * size, "{level:?}: {off} of {size}");
                 }
             }

@@ -11,8 +11,8 @@ use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-/// Up to so many rows go the way of dot products.
-const FEW_ROWS: usize = 8;
+/// Up to so many rows go the way of dot products: what a row gives then does not depend, to the last bit, on how many go with it.
+pub const FEW_ROWS: usize = 8;
 /// Weight rows of one panel, input rows of one task at least and at most, and tasks that a product is cut into where its rows
 /// allow it: not by the number of cores, so that the same sums are made everywhere.
 const PANEL: usize = 256;
@@ -301,7 +301,10 @@ fn few_rows(x: Mat, stored: &Stored, bias: Option<&[f32]>, out: &Shared, at: usi
     let k = x.cols;
     let chunk = n.div_ceil(4 * rayon::current_num_threads()).clamp(16, 1024);
     let min_tasks = if n * k < 1 << 19 { usize::MAX } else { 1 };
+    // A row of weights that meets several inputs is widened once.
+    let widens = x.rows > 1 && matches!(stored, Stored::F16(_) | Stored::Bf16(_));
     (0..n.div_ceil(chunk)).into_par_iter().with_min_len(min_tasks).for_each(|task| {
+        let mut wide = Scratch::new(if widens { k } else { 0 });
         simd!({
             for row in task * chunk..((task + 1) * chunk).min(n) {
                 let weights = row * k..(row + 1) * k;
@@ -313,9 +316,15 @@ fn few_rows(x: Mat, stored: &Stored, bias: Option<&[f32]>, out: &Shared, at: usi
                     }
                     continue;
                 }
+                match stored {
+                    Stored::F16(v) if widens => v[weights.clone()].convert_to_f32_slice(&mut wide.0[..k]),
+                    Stored::Bf16(v) if widens => v[weights.clone()].iter().zip(&mut wide.0[..k]).for_each(|(v, wide)| *wide = widened(*v)),
+                    _ => {}
+                }
                 for m in 0..x.rows {
                     let source = &x.data[m * x.row_stride..m * x.row_stride + k];
                     let sum = match stored {
+                        _ if widens => dot(source, &wide.0[..k], |w| w),
                         Stored::F32(v) => dot(source, &v[weights.clone()], |w| w),
                         Stored::Bf16(v) => dot(source, &v[weights.clone()], widened),
                         Stored::F16(v) => dot_f16(source, &v[weights.clone()]),
@@ -381,8 +390,20 @@ fn dot_blocks(x: Mat, bytes: &[u8], kind: BlockType) -> [f32; FEW_ROWS] {
     const STRETCH: usize = blocks::LONGEST;
     let level = blocks::best();
     if let (BlockType::Q8_0, Some(level)) = (kind, level) {
-        let row = |m: usize| level.dot_q8_0(&x.data[m * x.row_stride..][..x.cols], bytes);
-        return std::array::from_fn(|m| if m < x.rows { row(m) } else { 0.0 });
+        let mut sums = [0f32; FEW_ROWS];
+        let mut first = 0;
+        // Several rows at a time, so that blocks are widened once for them.
+        macro_rules! rows {
+            ($($count:literal)*) => {$(
+                while x.rows - first >= $count {
+                    let rows: [_; $count] = std::array::from_fn(|m| &x.data[(first + m) * x.row_stride..][..x.cols]);
+                    sums[first..first + $count].copy_from_slice(&level.dots_q8_0(rows, bytes));
+                    first += $count;
+                }
+            )*};
+        }
+        rows!(8 4 2 1);
+        return sums;
     }
     let mut wide = [0f32; STRETCH];
     let mut part = [[0f32; 32]; FEW_ROWS];
@@ -470,6 +491,29 @@ mod tests {
                     assert_close(&linear_to_map(&from.transpose(1, 2).unwrap(), &weight, bias).unwrap(), &map);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_few_rows_together_give_what_they_give_one_by_one_to_the_last_bit() {
+        let (n, k) = (70, 768);
+        let (x, weight) = (noise(1, &[FEW_ROWS, k]), noise(3, &[n, k]));
+        let bits = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let check = |matrix: Matrix, name: &str| {
+            let together = bits(&linear(&x, matrix, None).unwrap());
+            for rows in 1..=FEW_ROWS {
+                let some = bits(&linear(&x.narrow(0, FEW_ROWS - rows, rows).unwrap(), matrix, None).unwrap());
+                assert!(some == together[(FEW_ROWS - rows) * n..], "{name}, {rows} rows");
+            }
+        };
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            check(Matrix::Plain(&weight.to_dtype(dtype).unwrap()), dtype.as_str());
+        }
+        for kind in BlockType::ALL {
+            let bytes = QTensor::quantize(&weight, kind.ggml()).unwrap().data().unwrap().into_owned();
+            let shape = (n, bytes.len() / n);
+            let blocks = Blocks::new(Tensor::from_vec(bytes, shape, &Device::Cpu).unwrap(), k, &Device::Cpu).unwrap();
+            check(Matrix::Blocks(&blocks), kind.name());
         }
     }
 

@@ -58,7 +58,7 @@ pub use attention::{Mask, attention, attention_plain};
 pub use blocks::{BlockType, Blocks};
 pub use conv2d::{conv2d, conv2d_plain, conv2d_prelu, conv2d_prelu_plain};
 pub use depthwise::{depthwise_conv2d, depthwise_conv2d_plain, gated_depthwise, gated_depthwise_plain};
-pub use linear::{Matrix, linear, linear_from_map, linear_plain, linear_to_map};
+pub use linear::{FEW_ROWS, Matrix, linear, linear_from_map, linear_plain, linear_to_map};
 pub use linear_attention::{linear_attention, linear_attention_plain};
 pub use norm::{
     add_scaled, add_scaled_plain, channel_rms_norm, channel_rms_norm_plain, l2_normalize, l2_normalize_plain, layer_norm,

@@ -2,6 +2,7 @@
 
 use candle_core::Result;
 use candle_nn::VarBuilder;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// How many layers of a network stay in memory. The others are built when their turn comes and dropped behind it.
@@ -49,11 +50,18 @@ impl<L> Stack<L> {
     /// Visits every layer with its number.
     ///
     /// # Errors      the first one of a visit, or a layer cannot be built
-    pub fn each(&self, mut visit: impl FnMut(usize, &L) -> Result<()>) -> Result<()> {
-        for i in 0..self.len {
+    pub fn each(&self, visit: impl FnMut(usize, &L) -> Result<()>) -> Result<()> {
+        self.some(0..self.len, visit)
+    }
+
+    /// Visits some layers with their numbers.
+    ///
+    /// # Errors      as for [`Self::each`]
+    pub fn some(&self, range: Range<usize>, mut visit: impl FnMut(usize, &L) -> Result<()>) -> Result<()> {
+        for i in range.start..range.end.min(self.len) {
             let built = if i < self.held.len() { None } else { Some((self.build)(&self.vb.pp(i))?) };
             let next = i + 1;
-            if next >= self.held.len() && next < self.len {
+            if next >= self.held.len() && next < range.end.min(self.len) {
                 (self.hold.ahead)(&self.vb.pp(next).prefix());
             }
             if let Some(layer) = built.as_ref().or_else(|| self.held.get(i)) {

@@ -75,6 +75,10 @@ impl Rope {
         self.dtype
     }
 
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Makes the tables hold at least the positions below `len`.
     pub fn reach(&self, len: usize) -> Result<()> {
         let mut tables = self.tables.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

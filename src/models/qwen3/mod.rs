@@ -9,7 +9,7 @@ use super::Probe;
 use super::kernels;
 use super::layers::{Hold, Linear, RmsNorm, Stack, Weight, compute_dtype};
 use attention::{Attention, Rope};
-use candle_core::{IndexOp, Result, Tensor};
+use candle_core::{DType, IndexOp, Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::Deserialize;
 
@@ -110,6 +110,11 @@ impl Qwen3 {
         let x = self.norm.forward(&x)?;
         probe.see(format_args!("ar.final"), &x)?;
         Ok(x)
+    }
+
+    /// How many tokens one pass may run and still give, to the last bit, what they give one after the other.
+    pub fn exact_window(&self) -> usize {
+        if self.rope.device().is_cpu() && self.rope.dtype() == DType::F32 { kernels::FEW_ROWS } else { 1 }
     }
 
     /// The embeddings of the tokens `from .. from + len`, `(len, hidden)`.

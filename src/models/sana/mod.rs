@@ -2,9 +2,11 @@
 
 mod attention;
 mod block;
+mod block_cache;
 mod context;
 mod embeddings;
 
+pub use block_cache::BlockCache;
 pub use context::{Condition, Context};
 pub use embeddings::Timesteps;
 
@@ -16,6 +18,7 @@ use candle_core::{DType, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use embeddings::TimeEmbed;
 use serde::Deserialize;
+use std::ops::Range;
 
 /// transformer/config.json, as far as the network depends on it.
 #[derive(Clone, Debug, Deserialize)]
@@ -139,7 +142,8 @@ impl SanaTransformer2D {
         Ok(Context { layers })
     }
 
-    /// The velocity at one time, for one or more branches that differ in their context.
+    /// The velocity at one time, for one or more branches that differ in their context. With a cache all blocks but the first
+    /// may be taken over from a step before.
     ///
     /// # Shapes
     /// - `latents`: `(B, in_channels, H, W)`; `contexts`: B of them, for one sample each; returns `(B, out_channels, H, W)`
@@ -151,6 +155,7 @@ impl SanaTransformer2D {
         contexts: &[&Context],
         times: &Timesteps,
         step: usize,
+        cache: Option<&mut BlockCache>,
         probe: &mut dyn Probe,
     ) -> Result<Tensor> {
         let (b, _, h, w) = latents.dims4()?;
@@ -165,11 +170,29 @@ impl SanaTransformer2D {
         }
         probe.see(format_args!("patch_embed"), &x)?;
         let modulation = times.modulation(step)?; // (6, width)
-        self.transformer_blocks.each(|i, block| {
-            let contexts: Vec<_> = contexts.iter().map(|c| &c.layers[i]).collect();
-            x = block.forward(&x, &modulation, &contexts, (h, w), (i == 0).then_some(&mut *probe))?;
-            probe.see(format_args!("block.{i}"), &x)
-        })?;
+        let mut through = |x: &Tensor, blocks: Range<usize>| -> Result<Tensor> {
+            let mut x = x.clone();
+            self.transformer_blocks.some(blocks, |i, block| {
+                let contexts: Vec<_> = contexts.iter().map(|c| &c.layers[i]).collect();
+                x = block.forward(&x, &modulation, &contexts, (h, w), (i == 0).then_some(&mut *probe))?;
+                probe.see(format_args!("block.{i}"), &x)
+            })?;
+            Ok(x)
+        };
+        let all = self.config.num_layers;
+        x = if let Some(cache) = cache {
+            let after = through(&x, 0..1)?;
+            let first = (&after - x)?;
+            if let Some(rest) = cache.rest(&first)? {
+                (after + rest)?
+            } else {
+                let out = through(&after, 1..all)?;
+                cache.keep(first, (&out - after)?);
+                out
+            }
+        } else {
+            through(&x, 0..all)?
+        };
         // The last modulation adds the plain time embedding, not the projected one.
         let table = self.scale_shift_table.broadcast_add(&times.embedding(step)?)?; // (2, width)
         let normed = kernels::layer_norm_modulate(&x, &table.get(1)?, &table.get(0)?, self.config.norm_eps)?;

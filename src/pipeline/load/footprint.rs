@@ -41,6 +41,13 @@ pub struct Footprint {
     pub rest: Weight,
 }
 
+impl Footprint {
+    /// As it is stored.
+    pub fn bytes(&self) -> u64 {
+        self.rest.bytes() + self.layers as u64 * self.layer.bytes()
+    }
+}
+
 impl Checkpoint {
     /// The weights of a part, by layers.
     ///
