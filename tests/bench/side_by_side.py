@@ -52,6 +52,8 @@ def main():
     ap.add_argument("--runs", type=int, default=5)
     ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--rounds", type=int, default=3)
+    ap.add_argument("--weights", choices=["f32", "bf16"], default="f32", help="how ours are stored (released ones are bf16); it computes in f32")
+    ap.add_argument("--dtype", choices=["f32", "bf16"], default="f32", help="what PyTorch computes in")
     ap.add_argument("--memory", action="store_true")
     a = ap.parse_args()
     ours = sorted((p for p in (ROOT / "target/debug/deps").glob("stages-*") if not p.suffix), key=lambda p: p.stat().st_mtime)
