@@ -80,7 +80,7 @@ fn line_of<B>(
     };
     println!(
         "{}",
-        json!({"size": "nano", "threads": bench.arguments.threads, "what": what, "quality": quality.name(), "steps": quality.steps(20), "median_s": total,
+        json!({"size": "nano", "threads": bench.arguments.threads, "what": what, "quality": quality, "steps": quality.steps(20), "median_s": total,
                "min_s": runs[0].0, "spread": spread, "first_token_s": middle(|f| f.token_s), "first_preview_s": middle(|f| f.preview_s),
                "stages_s": stages})
     );

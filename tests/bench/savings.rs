@@ -63,8 +63,8 @@ fn painting(bench: &Bench, sizes: &Sizes) -> Result<()> {
         let shared = time(|| none.context(&cond, &mut ()).map(drop))?;
         let own = time(|| one.context(&cond, &mut ()).map(drop))? - shared;
         let (null, cond) = (one.context(&null, &mut ())?, one.context(&cond, &mut ())?);
-        let both = time(|| one.forward(&latents, &[&cond, &cond], &now, 0, &mut ()).map(drop))?;
-        let short = time(|| one.forward(&latents, &[&null, &cond], &now, 0, &mut ()).map(drop))?;
+        let both = time(|| one.forward(&latents, &[&cond, &cond], &now, 0, None, &mut ()).map(drop))?;
+        let short = time(|| one.forward(&latents, &[&null, &cond], &now, 0, None, &mut ()).map(drop))?;
         let (once, steps) = (shared + blocks * own, STEPS * blocks * short);
         tell(bench, 1, &format!("cross-attention's keys and values, {label}"), steps + STEPS * once, steps + once);
         tell(bench, 2, &format!("branch without the request, {label}"), STEPS * blocks * both, steps);
