@@ -74,7 +74,7 @@ pub fn write(
     device: &Device,
     prompt: &[u32],
     request: &Request,
-    kept: Kept,
+    kept: &mut Kept,
     watch: &mut Watch,
 ) -> Result<Vec<Written>> {
     let n = tokens_of(configs, request);
@@ -234,7 +234,7 @@ fn one_by_one(
 /// they make one guess alone, until that is right more often. Where the tokens are given, all guesses are right.
 ///
 /// # Source      Jacobi decoding: Santilli et al., "Accelerating Transformer Inference for Translation via Parallel Decoding", 2023.
-///               Differs: draws with fixed chances instead of the likeliest tokens, so that it is exact for sampling too
+/// Differs: draws with fixed chances instead of the likeliest tokens, so that it is exact for sampling too
 fn ahead(
     lm: &Qwen3,
     configs: &Configs,

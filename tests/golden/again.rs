@@ -9,7 +9,7 @@ use std::cell::Cell;
 /// Notes which stages there are, and how much is computed before the first token.
 #[derive(Default)]
 struct Stages {
-    stages: Vec<Stage>,
+    gone_through: Vec<Stage>,
     asked: Cell<usize>,
     /// Layers that the blueprint took until there was a token.
     until_token: Option<usize>,
@@ -21,8 +21,8 @@ struct Stages {
 impl Observer for Stages {
     fn progress(&mut self, progress: &Progress) {
         let Progress { stage, done, .. } = *progress;
-        if stage != Stage::Load && self.stages.last() != Some(&stage) {
-            self.stages.push(stage);
+        if stage != Stage::Load && self.gone_through.last() != Some(&stage) {
+            self.gone_through.push(stage);
         }
         if stage == Stage::Blueprint {
             if done == 0 {
@@ -76,7 +76,7 @@ fn what_the_last_run_has_left_changes_nothing() {
     let mut run = |request: &Request, stages: &[Stage]| {
         let mut seen = Stages::default();
         let made = made(engine.run(request, &mut seen).unwrap());
-        assert_eq!(seen.stages, stages);
+        assert_eq!(seen.gone_through, stages);
         assert_same(&made, &alone(request));
         (made, seen.until_token)
     };
@@ -116,7 +116,7 @@ fn what_the_last_run_has_left_changes_nothing() {
     let mut seen = Stages::default();
     let request = words("a fox in the snow", 7);
     assert_same(&made(engine.run(&request, &mut seen).unwrap()), &alone(&request));
-    assert_eq!((seen.until_token, &seen.stages[..]), (spared, &known[..]));
+    assert_eq!((seen.until_token, &seen.gone_through[..]), (spared, &known[..]));
     // Nothing is left where the model was let go.
     engine.forget();
     let mut seen = Stages::default();

@@ -4,8 +4,8 @@ use candle_core::{DType, Result, Tensor};
 
 /// What the blocks added to their residual at the last step that ran all of them, for one painting.
 ///
-/// # Source      ParaAttention's "First Block Cache", after Liu et al., "Timestep Embedding Tells: It's Time to Cache for Video
-///               Diffusion Model" (`TeaCache`), 2024
+/// # Source      `ParaAttention`'s "First Block Cache", after Liu et al., "Timestep Embedding Tells: It's Time to Cache for Video
+/// Diffusion Model" (`TeaCache`), 2024
 pub struct BlockCache {
     threshold: f32,
     /// By the first block, and by all others, `(B, N, C)`.
