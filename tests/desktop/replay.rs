@@ -37,6 +37,14 @@ fn until(screen: &Screen, what: &str, there: impl Fn() -> bool) {
     }
 }
 
+/// Presses what brings a page over the window, or takes it away.
+#[track_caller]
+fn cover(screen: &Screen, keys: &str, comes: bool) {
+    screen.key(keys);
+    until(screen, keys, || buttons(screen, [0..WIDTH as usize, 0..48]).is_empty() == comes);
+    rest(screen);
+}
+
 /// The button that leads on.
 #[track_caller]
 fn press_on(screen: &Screen, what: &str, there: impl Fn() -> bool) {
@@ -66,9 +74,7 @@ fn a_recipe_is_done_on_photos_from_the_window_alone() {
     rest(&screen);
 
     // The page begins with the way to the picture; the third button asks for photos, and what leads on is then in its question.
-    screen.key("ctrl+shift+r");
-    until(&screen, "the page does not open", || buttons(&screen, [0..WIDTH as usize, 0..48]).is_empty());
-    rest(&screen);
+    cover(&screen, "ctrl+shift+r", true);
     let leads_on = || buttons(&screen, PAGE).into_iter().rfind(|b| b.is_accent);
     let all = buttons(&screen, PAGE);
     assert!(all.len() >= 3 && leads_on().is_none(), "{all:?}; {}", screen.keep());
@@ -84,13 +90,12 @@ fn a_recipe_is_done_on_photos_from_the_window_alone() {
     crate::tour::shot(&screen, "replay");
 
     // The window does not take along unasked what is not saved.
-    key(&screen, "Escape");
-    key(&screen, "ctrl+q");
-    rest(&screen);
+    cover(&screen, "Escape", false);
+    cover(&screen, "ctrl+q", true);
     assert!(program.is_running(), "results went with the window");
     crate::tour::shot(&screen, "replay-leaving");
-    key(&screen, "Escape");
-    key(&screen, "ctrl+shift+r");
+    cover(&screen, "Escape", false);
+    cover(&screen, "ctrl+shift+r", true);
     let on = leads_on().unwrap_or_else(|| panic!("what is accepted can be saved; {}", screen.keep()));
     let asked = || leads_on().is_some_and(|now| now != on);
     press_at(&screen, (on.x, on.y), "nothing is asked", asked);
