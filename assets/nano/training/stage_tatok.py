@@ -147,7 +147,7 @@ def train(run: Run):
         ema.update()
         stage.seen(len(x))
         on = lab > 0
-        right = (heads.names(h).argmax(-1) == lab)[on].float().mean() if bool(on.any()) else torch.ones(())
+        right = (heads.names(h.float()).argmax(-1) == lab)[on].float().mean() if bool(on.any()) else torch.ones(())
         now = torch.stack([loss.detach(), pix.detach(), name.detach(), kind.detach(), right.to(loss.device)])
         mean = now if mean is None else mean.lerp(now, .03)
         if stage.due():
