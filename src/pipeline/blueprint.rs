@@ -34,8 +34,8 @@ impl Prefix {
     }
 }
 
-/// What the engine has for a blueprint.
-pub struct Kept<'a> {
+/// What the engine has at hand for a blueprint.
+pub struct AtHand<'a> {
     pub prefix: &'a mut Option<Prefix>,
     /// The bytes of weights that a pass reads.
     pub weights: u64,
@@ -65,7 +65,7 @@ const FEW: f64 = 1.5;
 /// pass ([`ahead`]).
 ///
 /// The hidden states are kept while the tokens are made. The reference runs the whole sequence a second time instead;
-/// `plain` does that too. `kept` is the prompt that was read last, and becomes this one.
+/// `plain` does that too. The prefix at hand is the prompt that was read last, and becomes this one.
 ///
 /// # Errors      cancelled, a replayed token is outside the vocabulary, or the device fails
 pub fn write(
@@ -74,7 +74,7 @@ pub fn write(
     device: &Device,
     prompt: &[u32],
     request: &Request,
-    kept: &mut Kept,
+    at_hand: &mut AtHand,
     watch: &mut Watch,
 ) -> Result<Vec<Written>> {
     let n = tokens_of(configs, request);
@@ -83,11 +83,11 @@ pub fn write(
     }
     watch.start(Stage::Blueprint, n);
     // One that does not serve is let go before there is another.
-    let known = kept.prefix.take().filter(|prefix| prefix.serves(prompt, n));
+    let known = at_hand.prefix.take().filter(|prefix| prefix.serves(prompt, n));
     let mut prefix = known.map_or_else(|| Prefix::read(lm, device, prompt, n, watch), Ok)?;
-    let written = go_on(lm, configs, kept.weights, &mut prefix, n, request, watch);
+    let written = go_on(lm, configs, at_hand.weights, &mut prefix, n, request, watch);
     prefix.cache.truncate(prompt.len());
-    *kept.prefix = Some(prefix);
+    *at_hand.prefix = Some(prefix);
     written
 }
 

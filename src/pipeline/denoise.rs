@@ -126,6 +126,7 @@ pub fn denoise(
     if looks_back || threshold > 0.0 {
         let first = if threshold > 0.0 { 0 } else { path.len().saturating_sub(1) };
         for step in first..path.len() {
+            watch.pulse()?;
             let said = predict(&after(path, step)?, step, &mut Watch::silent())?;
             before = looks_back.then_some(said.x0);
         }

@@ -523,8 +523,8 @@ impl Engine {
             self.palette = Some(palette);
         }
         let weights = self.footprints.iter().find(|f| f.part == Part::LanguageModel).map_or(0, Footprint::bytes);
-        let mut kept = blueprint::Kept { prefix: &mut self.kept.prefix, weights };
-        let written = blueprint::write(lm, &self.checkpoint.configs, &self.device, prompt_ids, request, &mut kept, watch)?;
+        let mut at_hand = blueprint::AtHand { prefix: &mut self.kept.prefix, weights };
+        let written = blueprint::write(lm, &self.checkpoint.configs, &self.device, prompt_ids, request, &mut at_hand, watch)?;
         self.kept.keep_written(asked, &written);
         Ok(written)
     }
