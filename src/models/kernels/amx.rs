@@ -32,10 +32,10 @@ const PARTS: usize = 3;
 const PANEL: usize = 2 * LANES;
 /// Terms that are summed before they go to the destination.
 const DEPTH: usize = 1024;
-/// Lanes of the left matrix that are packed at a time: a megabyte, half of a second cache.
-const ROWS: usize = 5 * PANEL;
-/// Lanes of the right matrix that are packed at a time.
-const COLUMNS: usize = 64 * PANEL;
+/// Panels of one part of the left matrix that are packed at a time: a megabyte, half of a second cache.
+const ROWS: usize = 15;
+/// Panels of one part of the right matrix that are packed at a time.
+const COLUMNS: usize = 192;
 /// Products of parts (left, right) that count, in an order in which one of the two stays; those with more parts than a factor
 /// has are zero.
 const PAIRS: [(usize, usize); 6] = [(0, 2), (0, 1), (0, 0), (2, 0), (1, 0), (1, 1)];
@@ -48,6 +48,12 @@ pub enum Source {
     F32(Factor),
     /// Lanes are rows of so many numbers.
     Bf16(*const bf16, usize),
+}
+
+impl Source {
+    fn most_parts(self) -> usize {
+        if let Self::F32(_) = self { PARTS } else { 1 }
+    }
 }
 
 /// The shapes of all eight tiles, as the processor wants to be told them.
@@ -112,19 +118,21 @@ pub unsafe fn product(
     turned: bool,
 ) {
     let depth = k.div_ceil(k.div_ceil(DEPTH).max(1)).next_multiple_of(TERMS).max(TERMS);
-    let columns = COLUMNS.min(n.next_multiple_of(PANEL));
-    let rows = ROWS.min(m.next_multiple_of(PANEL));
-    let panel = depth / TERMS * PARTS * STEP;
-    let mut scratch = Scratch::new((columns + rows) / PANEL * panel + PANEL * PANEL + LANES);
+    let columns = (COLUMNS / rhs.most_parts() * PANEL).min(n.next_multiple_of(PANEL));
+    let rows = (ROWS / lhs.most_parts() * PANEL).min(m.next_multiple_of(PANEL));
+    let (left_panel, right_panel) = (depth / TERMS * lhs.most_parts() * STEP, depth / TERMS * rhs.most_parts() * STEP);
+    let mut scratch = Scratch::new((columns * right_panel + rows * left_panel) / PANEL + PANEL * PANEL + LANES);
     let aligned = scratch.0.as_ptr().align_offset(64);
     let (sums, rest) = scratch.0[aligned..].split_at_mut(PANEL * PANEL);
-    let (right, left) = rest.split_at_mut(columns / PANEL * panel);
+    let (right, left) = rest.split_at_mut(columns / PANEL * right_panel);
     let (right, left, sums) = (right.as_mut_ptr(), left.as_mut_ptr(), sums.as_mut_ptr());
-    let (mut right_parts, mut left_parts) = ([0; COLUMNS / PANEL], [0; ROWS / PANEL]);
+    let (mut right_parts, mut left_parts) = ([0; COLUMNS], [0; ROWS]);
     // SAFETY: offsets stay below m, n and k, and the panels inside the buffer. The tiles are this thread's own until they are
     // released.
     unsafe {
-        asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG, options(nostack, readonly));
+        if !cfg!(test) || is_here() {
+            asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG, options(nostack, readonly));
+        }
         for j0 in (0..n).step_by(columns) {
             let nc = columns.min(n - j0);
             for k0 in (0..k.max(1)).step_by(depth) {
@@ -132,13 +140,13 @@ pub unsafe fn product(
                 let steps = kc.div_ceil(TERMS).max(1);
                 for (p, parts) in right_parts[..nc.div_ceil(PANEL)].iter_mut().enumerate() {
                     let lane = j0 + p * PANEL;
-                    *parts = pack::<true>(rhs, (lane, k0), (PANEL.min(j0 + nc - lane), kc), right.add(p * panel));
+                    *parts = pack::<true>(rhs, (lane, k0), (PANEL.min(j0 + nc - lane), kc), right.add(p * right_panel));
                 }
                 for i0 in (0..m).step_by(rows) {
                     let mc = rows.min(m - i0);
                     for (p, parts) in left_parts[..mc.div_ceil(PANEL)].iter_mut().enumerate() {
                         let lane = i0 + p * PANEL;
-                        *parts = pack::<false>(lhs, (lane, k0), (PANEL.min(i0 + mc - lane), kc), left.add(p * panel));
+                        *parts = pack::<false>(lhs, (lane, k0), (PANEL.min(i0 + mc - lane), kc), left.add(p * left_panel));
                     }
                     for (p, right_parts) in right_parts[..nc.div_ceil(PANEL)].iter().enumerate() {
                         for (q, left_parts) in left_parts[..mc.div_ceil(PANEL)].iter().enumerate() {
@@ -149,14 +157,16 @@ pub unsafe fn product(
                                 _mm_prefetch::<_MM_HINT_T0>(to.wrapping_add(line * pitch).cast());
                                 _mm_prefetch::<_MM_HINT_T0>(to.wrapping_add(line * pitch + some.1 - 1).cast());
                             }
-                            tiles(steps, left.add(q * panel), right.add(p * panel), (*left_parts, *right_parts), turned, sums);
+                            tiles(steps, left.add(q * left_panel), right.add(p * right_panel), (*left_parts, *right_parts), turned, sums);
                             write(sums, to, pitch, some, accumulate || k0 > 0);
                         }
                     }
                 }
             }
         }
-        asm!("tilerelease", options(nostack, nomem));
+        if !cfg!(test) || is_here() {
+            asm!("tilerelease", options(nostack, nomem));
+        }
     }
 }
 
@@ -165,6 +175,11 @@ pub unsafe fn product(
 /// # Safety
 /// The tiles must be configured; packed panels of so many steps; `sums` on a line of the cache.
 unsafe fn tiles(steps: usize, left: *const f32, right: *const f32, parts: (usize, usize), turned: bool, sums: *mut f32) {
+    #[cfg(test)]
+    if !is_here() {
+        // SAFETY: the same.
+        return unsafe { tests::plain_tiles(steps, left, right, parts, turned, sums) };
+    }
     // In bytes from the beginning of a step.
     let mut pairs = [[0usize; 2]; PAIRS.len()];
     let (mut count, mut last) = (0, (PARTS, PARTS));
@@ -451,12 +466,60 @@ mod tests {
         (apart / size).sqrt()
     }
 
+    /// The twin of [`tiles`] for any processor.
+    ///
+    /// # Safety
+    /// As there.
+    pub unsafe fn plain_tiles(steps: usize, left: *const f32, right: *const f32, parts: (usize, usize), turned: bool, sums: *mut f32) {
+        // SAFETY: as said there; all that is read lies inside the panels.
+        let sums = unsafe { std::slice::from_raw_parts_mut(sums, PANEL * PANEL) };
+        let panel = |start: *const f32, parts: usize| unsafe { std::slice::from_raw_parts(start.cast::<bf16>(), steps * parts * STEP * 2) };
+        let (left, right) = (panel(left, parts.0), panel(right, parts.1));
+        sums.fill(0.0);
+        for step in 0..steps {
+            for (a, b) in PAIRS.map(|(a, b)| if turned { (b, a) } else { (a, b) }) {
+                if a < parts.0 && b < parts.1 {
+                    let (a, b) = (&left[(step * parts.0 + a) * STEP * 2..], &right[(step * parts.1 + b) * STEP * 2..]);
+                    for (at, sum) in sums.iter_mut().enumerate() {
+                        let (row, column) = (at / PANEL, at % PANEL);
+                        let a = &a[row * TERMS..][..TERMS];
+                        let b = &b[column / LANES * CELLS * 2 + column % LANES * 2..];
+                        *sum += (0..TERMS).map(|term| a[term].to_f32() * b[term / 2 * LANES * 2 + term % 2].to_f32()).sum::<f32>();
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
-    fn three_parts_are_as_exact_as_f32() {
+    fn tiles_are_their_plain_twin() {
         if !is_here() {
             return;
         }
-        let (m, n, k) = (70, 45, 2100);
+        let (steps, parts) = (3, (3, 2));
+        let noise = |seed, parts: usize| {
+            let parts = noise(seed, &[steps * parts * STEP * 2]).to_vec1::<f32>().unwrap();
+            parts.into_iter().map(bf16::from_f32).collect::<Vec<_>>()
+        };
+        let (left, right) = (noise(1, parts.0), noise(2, parts.1));
+        let mut sums = [[0f32; PANEL * PANEL]; 2];
+        let (left, right) = (left.as_ptr().cast(), right.as_ptr().cast());
+        // SAFETY: panels of so many steps and parts; the tiles are configured and released.
+        unsafe {
+            asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG, options(nostack, readonly));
+            tiles(steps, left, right, parts, true, sums[0].as_mut_ptr());
+            asm!("tilerelease", options(nostack, nomem));
+            plain_tiles(steps, left, right, parts, true, sums[1].as_mut_ptr());
+        }
+        assert!(sums[0].iter().zip(&sums[1]).all(|(a, b)| (a - b).abs() < 1e-4));
+    }
+
+    #[test]
+    fn three_parts_are_as_exact_as_f32() {
+        if !super::super::avx512::is_here() {
+            return;
+        }
+        let (m, n, k) = (170, 45, 2100); // more of each than is packed at a time
         let flat = |seed, len| noise(seed, &[len]).to_vec1::<f32>().unwrap();
         // Of very different sizes: what is small must not be lost beside what is large.
         let wild = |values: Vec<f32>| values.iter().enumerate().map(|(i, v)| v * 2f32.powi((i % 41) as i32 - 20)).collect::<Vec<f32>>();
