@@ -1,4 +1,4 @@
-"""Write the official checkpoint folder from the trained pieces.
+"""Write the official checkpoint folder from the trained pieces, or the pieces from such a folder, to go on training it.
 
     python export.py work/ checkpoint/ [--dtype f16] [--untrained]
 """
@@ -6,10 +6,11 @@
 import argparse
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import nets
 from model import Model
@@ -18,7 +19,7 @@ from nets import bo, mc
 DTYPES = {"f16": (torch.float16, "float16"), "bf16": (torch.bfloat16, "bfloat16"), "f32": (torch.float32, "float32")}
 
 
-def export(work: Path, out: Path, dtype="f16", untrained=False):
+def export(work: Path, out: Path, dtype="f16", untrained=False, model="model.pt"):
     kind, name = DTYPES[dtype]
     out.mkdir(parents=True, exist_ok=True)
     tok = nets.tokenizer(work)
@@ -36,7 +37,7 @@ def export(work: Path, out: Path, dtype="f16", untrained=False):
         ae, tatok, model = dict(model=nets.autoencoder().state_dict(), scaling=1.0), nets.tatok().state_dict(), Model(tok).state_dict()
     else:
         load = lambda n: torch.load(work / n, map_location="cpu", weights_only=True)
-        ae, tatok, model = load("ae.pt"), load("tatok.pt"), load("model.pt")
+        ae, tatok, model = load("ae.pt"), load("tatok.pt"), load(model)
     parts = nets.configs(tok, round(ae["scaling"], 6), name)
     c = parts.config
     mc.dump_json(out / "config.json", c)
@@ -69,14 +70,34 @@ def export(work: Path, out: Path, dtype="f16", untrained=False):
     print(f"{len(tensors)} tensors, {sum(count.values())} values {count}, folder {size / 1e6:.1f} MB, sha256 {digest}", flush=True)
 
 
+def restore(folder: Path, work: Path):
+    """What `export` wrote; the sizes must be those that were chosen."""
+    (work / "tokenizer").mkdir(parents=True, exist_ok=True)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(folder / name, work / "tokenizer" / name)
+    have = {k.removeprefix("model."): v.float() for k, v in load_file(folder / "model.safetensors").items()}
+    part = lambda prefix: {k.removeprefix(prefix): have.pop(k) for k in list(have) if k.startswith(prefix)}
+    vae, tatok, own = part("sana_vae."), part("vision_tower.vision_tower."), ("sana.", "diffusion_connector.", "und_image_vae")
+    nets.autoencoder().load_state_dict(vae)
+    nets.tatok().load_state_dict(tatok)
+    model = {k if k.startswith(own) else "lm." + k: v for k, v in have.items()}
+    Model(nets.tokenizer(work)).load_state_dict(model)
+    torch.save(dict(model=vae, scaling=json.loads((folder / "vae" / "config.json").read_text())["scaling_factor"]), work / "ae.pt")
+    torch.save(tatok, work / "tatok.pt")
+    torch.save(model, work / "model.pt")
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("work", type=Path)
     ap.add_argument("out", type=Path)
     ap.add_argument("--dtype", choices=DTYPES, default="f16")
+    ap.add_argument("--size", choices=nets.SIZES, default="large", help="what the preset says")
+    ap.add_argument("--model", default="model.pt", help="another state of the AR model and DiT, model-SAMPLES.pt")
     ap.add_argument("--untrained", action="store_true", help="random weights, to try the sizes")
     a = ap.parse_args()
-    export(a.work, a.out, a.dtype, a.untrained)
+    nets.choose(a.size)
+    export(a.work, a.out, a.dtype, a.untrained, a.model)
 
 
 if __name__ == "__main__":

@@ -95,6 +95,7 @@ def _work(maker, jobs, out):
 class Feed:
     def __init__(self, maker, turns, seed, start=0, processes=0, rank=0, ranks=1):
         """turns: [(kind, batch size)] in order, over and over; with several ranks each has the same kind at a time."""
+        start = -(-start // len(turns)) * len(turns)  # the first kind begins, also after a stop
         self.maker, self.turns, self.seed, self.next, self.procs = maker, turns, seed, start, []
         self.rank, self.ranks = rank, ranks
         self.ready = {}

@@ -42,6 +42,24 @@ NANO = dict(
     vae=dict(latent_channels=64, attention_head_dim=32, types=[R, R, R, E, E, E], channels=[16, 32, 64, 128, 128, 128],
              enc_layers=[1, 1, 1, 1, 2, 3], dec_layers=[1, 1, 2, 2, 3, 2], multiscales=[[], [], [], [5], [5], [5]]),
 )
+# What differs where two processors must do: they see too few pictures for more, and would wait for depthwise convolutions.
+SMALL = dict(
+    codes=768,
+    lm=dict(hidden_size=192, intermediate_size=512, num_hidden_layers=5, num_attention_heads=6),
+    connector_dim=192,
+    sana=dict(num_attention_heads=7, cross_attention_head_dim=56, cross_attention_dim=224),
+    vae=dict(channels=[8, 16, 64, 128, 128, 128], multiscales=[[]] * 6),
+)
+SIZES = dict(large={}, small=SMALL)
+
+
+def choose(size: str):
+    """Makes `NANO` the sizes of that name; before anything is built."""
+    for k, v in SIZES[size].items():
+        if isinstance(v, dict):
+            NANO[k].update(v)
+        else:
+            NANO[k] = v
 
 
 def device():
@@ -49,8 +67,8 @@ def device():
 
 
 def has_fast_bf16(on):
-    """Whether matrix products are much faster in bfloat16: on GPUs, and on processors with AMX."""
-    return on.type == "cuda" or torch.cpu._is_amx_tile_supported()
+    """Whether matrix products are much faster in bfloat16: on GPUs, and on processors with AMX or AVX512-BF16."""
+    return on.type == "cuda" or torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
 def tokenizer(work, atlas=None):

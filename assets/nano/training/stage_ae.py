@@ -58,9 +58,10 @@ def train(run: Run):
 
     for f, _, batch in stage:
         x = nets.to_input(run.composer.paint(batch["plan"]))
-        if crop := p.get("ae_crop"):  # less work for a small machine; all layers are local or linear attention
-            i, j = (32 * random.Random(stage.feed.next + k).randint(0, (nets.SIDE - crop) // 32) for k in (0, 10 ** 6))
-            x = x[:, :, i:i + crop, j:j + crop]
+        if crop := p.get("ae_crop"):  # two parts of each: less work for a small machine; all layers are local or linear attention
+            rng = random.Random(stage.feed.next)
+            at = [(32 * rng.randint(0, (nets.SIDE - crop) // 32), 32 * rng.randint(0, (nets.SIDE - crop) // 32)) for _ in range(2)]
+            x = torch.cat([x[:, :, i:i + crop, j:j + crop] for i, j in at])
         x = x.contiguous(memory_format=torch.channels_last)
         with run.autocast():
             z = encoder(x).float()

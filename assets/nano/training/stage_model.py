@@ -30,7 +30,8 @@ class Readers:
         self.tok.load_state_dict({k: v.float() for k, v in torch.load(run.work / "tatok.pt", map_location="cpu", weights_only=True).items()})
         self.vae.to(run.device, memory_format=torch.channels_last).eval().requires_grad_(False)
         self.tok.to(run.device).eval().requires_grad_(False)
-        self.encoder, self.read = run.compiled(self.vae.encoder), run.compiled(stage_tatok.features)
+        wrap = (lambda f: f) if run.preset.get("ae_plain") else run.compiled
+        self.encoder, self.read = wrap(self.vae.encoder), run.compiled(stage_tatok.features)
 
     @torch.no_grad()
     def latents(self, x):
@@ -131,6 +132,7 @@ def train(run: Run):
         stage.save("model.pt", ema.cpu())
         stage.say(**held_loss(run, model, batches, ema))
 
+    quarter = int(4 * stage.state["seconds"] / stage.budget)
     for f, kind, batch in stage:
         ids, first, weight, lat, ref = batches.again(kind) or batches(kind, batch)
         with run.autocast():
@@ -150,6 +152,9 @@ def train(run: Run):
             if stage.due():
                 (a, b), (c, d) = mean["t2i"].tolist(), mean["edit"].tolist()
                 stage.say(t2i_ce=a, flow=b, edit_ce=c, edit_flow=d, lr=scale)
+            if int(4 * f) > quarter:  # for a curve of what more of the training brings
+                quarter = int(4 * f)
+                stage.save(f"model-{stage.state['samples']}.pt", ema.cpu())
             if stage.due("saved", 240):
                 save()
     save()

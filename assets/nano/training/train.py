@@ -32,9 +32,9 @@ GPU = dict(seed=1, processes=14, compile=True, bank=True, threads=4,
            ae=420, ae_batch=64, ae_lr=.02, ae_test=16, tatok=180, tatok_batch=256, tatok_lr=.02,
            model=960, t2i_batch=256, edit_batch=192, lr=.02, adam_lr=2e-3, reward=60, rl=120, rl_prompts=64, rl_samples=8)
 # Each processor works on batches of its own: threads would wait for each other at every one of the many small operations.
-CPU = dict(seed=1, ranks=2, threads=1, bank=True, compile=True, reuse=3, objects=160,
-           ae=4 * 3600, ae_batch=8, ae_crop=128, ae_lr=.015, ae_test=4, ae_plain=True, tatok=3600, tatok_batch=24, tatok_lr=.02,
-           model=12 * 3600, t2i_batch=16, edit_batch=12, lr=.02, adam_lr=2e-3, reward=1800, rl=1800, rl_prompts=2, rl_samples=6)
+CPU = dict(seed=1, size="small", ranks=2, threads=1, bank=True, compile=True, reuse=3, objects=128,
+           ae=1300, ae_batch=4, ae_crop=128, ae_lr=.015, ae_test=4, ae_plain=True, tatok=600, tatok_batch=24, tatok_lr=.02,
+           model=3200, t2i_batch=12, edit_batch=8, lr=.02, adam_lr=2e-3, reward=300, rl=300, rl_prompts=2, rl_samples=6)
 SMOKE = dict(seed=1, ranks=2, threads=1, objects=8,
              ae=6, ae_batch=2, ae_crop=64, ae_lr=.015, ae_test=1, tatok=5, tatok_batch=4, tatok_lr=.02,
              model=12, t2i_batch=2, edit_batch=4, lr=.02, adam_lr=2e-3, reward=4, rl=6, rl_prompts=1, rl_samples=2)
@@ -93,11 +93,13 @@ def main():
     ap.add_argument("--limit", type=float, default=1e9, help="seconds that this call may take, all in all")
     ap.add_argument("--pieces", type=Path, help="where the state goes at the end")
     ap.add_argument("--from", dest="source", type=Path, help="pieces to go on from")
+    ap.add_argument("--start", type=Path, help="checkpoint folder of the same sizes, whose AR model and DiT are trained on")
     ap.add_argument("--scale", type=float, default=1.0, help="of all budgets of the preset")
     ap.add_argument("--stages", default="ae,tatok,model,rl", help="which stages to run")
     ap.add_argument("--out", type=Path, help="write the checkpoint folder there at the end")
     a = ap.parse_args()
     start, preset = time.time(), dict(PRESETS[a.preset])
+    nets.choose(preset.get("size", "large"))
     for k in ("ae", "tatok", "model", "reward", "rl"):
         preset[k] *= a.scale
     ranks = preset.get("ranks", 1)
@@ -105,6 +107,8 @@ def main():
     if not rank:
         if a.source:
             pieces_in(a.work, a.source)
+        elif a.start and not (a.work / "model.pt").exists():
+            export.restore(a.start, a.work)
         nets.tokenizer(a.work, paint.Atlas(a.work))
     if ranks > 1:
         dist.barrier()
