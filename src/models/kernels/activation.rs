@@ -1,8 +1,7 @@
 //! `SiLU`, tanh-`GELU` and the exponential that they and softmax share.
 
-use super::{Values, is_fast};
+use super::{Values, built, is_fast};
 use candle_core::{Result, Tensor, bail};
-use rayon::prelude::*;
 
 /// Elements that one task of an element-wise kernel works on.
 pub(super) const CHUNK: usize = 1 << 14;
@@ -45,10 +44,9 @@ fn map(x: &Tensor, f: impl Fn(f32) -> f32 + Sync) -> Result<Tensor> {
     let x = x.contiguous()?;
     let values = Values::of(&x)?;
     let source = &values.as_slice()?[..x.elem_count()];
-    let mut out = vec![0f32; source.len()];
-    out.par_chunks_mut(CHUNK).zip(source.par_chunks(CHUNK)).for_each(|(out, source)| {
+    let out = built(source.len(), CHUNK, |i, out| {
         simd!({
-            for (o, s) in out.iter_mut().zip(source) {
+            for (o, s) in out.iter_mut().zip(&source[i * CHUNK..]) {
                 *o = f(*s);
             }
         });
@@ -93,8 +91,7 @@ pub fn silu_mul(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     let (gate, up) = (gate.contiguous()?, up.contiguous()?);
     let (a, b) = (Values::of(&gate)?, Values::of(&up)?);
     let (a, b) = (&a.as_slice()?[..gate.elem_count()], b.as_slice()?);
-    let mut out = vec![0f32; a.len()];
-    out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| {
+    let out = built(a.len(), CHUNK, |i, out| {
         let from = i * CHUNK;
         simd!({
             for ((o, a), b) in out.iter_mut().zip(&a[from..]).zip(&b[from..]) {

@@ -98,6 +98,22 @@ fn dispatch<R>(work: impl FnMut() -> R) -> R {
     pulp::Arch::new().dispatch(Work(work))
 }
 
+/// A buffer that `work` fills part by part, several at a time: (number of the part, the part, all zeros) in any order.
+///
+/// Zeros are written while a part is in the cache; all of them at once would be a pass over memory of its own, by one thread.
+fn built(len: usize, part: usize, work: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    use rayon::prelude::*;
+    let mut out = Vec::with_capacity(len);
+    out.spare_capacity_mut()[..len].par_chunks_mut(part.max(1)).enumerate().for_each(|(i, part)| {
+        part.fill(std::mem::MaybeUninit::new(0.0));
+        // SAFETY: all of it was just written.
+        work(i, unsafe { part.assume_init_mut() });
+    });
+    // SAFETY: so many numbers were reserved, and every part of them was written.
+    unsafe { out.set_len(len) };
+    out
+}
+
 /// The sum of partial sums, by halves: as quick as vectors are, and more exact than one after the other.
 #[inline(always)]
 fn fold<const N: usize>(mut part: [f32; N]) -> f32 {

@@ -1,7 +1,7 @@
 //! Normalisations, and the modulated residual additions around them.
 
 use super::activation::CHUNK;
-use super::{Values, fold, is_fast};
+use super::{Values, built, fold, is_fast};
 use candle_core::{D, DType, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -16,11 +16,10 @@ fn map_rows(x: &Tensor, f: impl Fn(&[f32], &mut [f32]) + Sync) -> Result<Tensor>
     let width = x.dim(D::Minus1)?;
     let values = Values::of(&x)?;
     let source = &values.as_slice()?[..x.elem_count()];
-    let mut out = vec![0f32; source.len()];
     let step = rows_per_task(width) * width.max(1);
-    out.par_chunks_mut(step).zip(source.par_chunks(step)).for_each(|(out, source)| {
+    let out = built(source.len(), step, |i, out| {
         simd!({
-            for (o, s) in out.chunks_exact_mut(width).zip(source.chunks_exact(width)) {
+            for (o, s) in out.chunks_exact_mut(width).zip(source[i * step..].chunks_exact(width)) {
                 f(s, o);
             }
         });
@@ -257,9 +256,8 @@ pub fn add_scaled(x: &Tensor, gate: &Tensor, y: &Tensor) -> Result<Tensor> {
     let (x, y, gate) = (x.contiguous()?, y.contiguous()?, gate.contiguous()?);
     let (a, b, g) = (Values::of(&x)?, Values::of(&y)?, Values::of(&gate)?);
     let (a, b, g) = (a.as_slice()?, b.as_slice()?, g.as_slice()?);
-    let mut out = vec![0f32; x.elem_count()];
     let step = rows_per_task(width) * width.max(1);
-    out.par_chunks_mut(step).enumerate().for_each(|(i, out)| {
+    let out = built(x.elem_count(), step, |i, out| {
         simd!({
             for (r, row) in out.chunks_exact_mut(width).enumerate() {
                 let at = i * step + r * width;

@@ -1,9 +1,8 @@
 //! Moving pixels into channels and back: the shortcuts of DC-AE's levels, nearest-neighbour doubling, and the end of the
 //! upscaler.
 
-use super::{Values, is_fast};
+use super::{Values, built, is_fast};
 use candle_core::{Result, Tensor, bail};
-use rayon::prelude::*;
 
 /// y + the mean of each group of consecutive channels of the pixel-unshuffled x.
 ///
@@ -24,9 +23,9 @@ pub fn add_unshuffled_mean(y: &Tensor, x: &Tensor) -> Result<Tensor> {
     let (to, from) = (Values::of(&y)?, Values::of(&x)?);
     let (to, from) = (to.as_slice()?, from.as_slice()?);
     let (plane, half, group) = (h * w / 4, w / 2, 4 * c / o);
-    let mut out = to[..b * o * plane].to_vec();
-    out.par_chunks_mut(plane.max(1)).enumerate().for_each(|(i, out)| {
+    let out = built(b * o * plane, plane, |i, out| {
         let (sample, channel) = (i / o, i % o);
+        out.copy_from_slice(&to[i * plane..][..plane]);
         let scale = 1.0 / group as f32;
         for unshuffled in channel * group..(channel + 1) * group {
             let (source, dy, dx) = (unshuffled / 4, unshuffled / 2 % 2, unshuffled % 2);
@@ -70,9 +69,9 @@ pub fn add_repeated_shuffled(y: &Tensor, x: &Tensor) -> Result<Tensor> {
     let (to, from) = (Values::of(&y)?, Values::of(&x)?);
     let (to, from) = (to.as_slice()?, from.as_slice()?);
     let repeats = 4 * o / c;
-    let mut out = to[..b * o * 4 * h * w].to_vec();
-    out.par_chunks_mut((4 * h * w).max(1)).enumerate().for_each(|(i, out)| {
+    let out = built(b * o * 4 * h * w, 4 * h * w, |i, out| {
         let (sample, channel) = (i / o, i % o);
+        out.copy_from_slice(&to[i * 4 * h * w..][..4 * h * w]);
         let plane = |dy: usize, dx: usize| &from[(sample * c + (channel * 4 + 2 * dy + dx) / repeats) * h * w..][..h * w];
         simd!({
             for (row, out) in out.chunks_exact_mut(2 * w).enumerate() {
@@ -108,8 +107,7 @@ pub fn double(x: &Tensor) -> Result<Tensor> {
     let x = x.contiguous()?;
     let from = Values::of(&x)?;
     let from = from.as_slice()?;
-    let mut out = vec![0f32; 4 * b * c * h * w];
-    out.par_chunks_mut((4 * w).max(1)).enumerate().for_each(|(row, out)| {
+    let out = built(4 * b * c * h * w, 4 * w, |row, out| {
         let (first, second) = out.split_at_mut(2 * w);
         simd!({
             for (pair, v) in first.as_chunks_mut::<2>().0.iter_mut().zip(&from[row * w..(row + 1) * w]) {
@@ -142,8 +140,7 @@ pub fn add_shuffled(x: &Tensor, detail: &Tensor, s: usize) -> Result<Tensor> {
     let (x, detail) = (x.contiguous()?, detail.contiguous()?);
     let (below, above) = (Values::of(&x)?, Values::of(&detail)?);
     let (below, above) = (below.as_slice()?, above.as_slice()?);
-    let mut out = vec![0f32; b * c * s * h * s * w];
-    out.par_chunks_mut((s * w).max(1)).enumerate().for_each(|(i, out)| {
+    let out = built(b * c * s * h * s * w, s * w, |i, out| {
         let (plane, row) = (i / (s * h), i % (s * h));
         let below = &below[(plane * h + row / s) * w..][..w];
         simd!({
