@@ -80,6 +80,7 @@ def exact_edits(work):
 
 
 def main():
+    import export
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--program", type=Path, help="without it nothing is run in the program")
     a = ap.parse_args()
@@ -100,6 +101,11 @@ def main():
         progress = json.loads((other / "progress.json").read_text())
         assert all(progress[s]["samples"] > 0 for s in ("ae", "tatok", "model", "rl")), progress
         assert max(p.stat().st_size for p in (other / "pieces").iterdir()) < 16 << 20
+        again = Path(folder, "again")
+        again.mkdir()
+        export.restore(other / "checkpoint", again)  # what a later training starts from is what was written
+        export.export(again, again / "checkpoint")
+        assert (again / "checkpoint/model.safetensors").read_bytes() == (other / "checkpoint/model.safetensors").read_bytes()
         size = sum(p.stat().st_size for p in (other / "checkpoint").rglob("*") if p.is_file())
         assert size < 48e6, size
         passed += 1

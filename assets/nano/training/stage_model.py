@@ -16,9 +16,6 @@ from muon import Muon
 from run import Averaged, Run
 
 
-MOST_KEPT = 2500  # batches of a kind that may come again
-
-
 class Readers:
     """The autoencoder's encoder and TA-Tok, both frozen: pictures to latents and to tokens."""
 
@@ -50,33 +47,13 @@ class Readers:
 
 
 class Batches:
-    """Fills a batch of words with the tokens and latents of its pictures.
-
-    Where reading pictures costs as much as learning from them, each filled batch comes again later (`reuse` times in all, in the
-    middle): another one of those so far, of the same kind.
-    """
+    """Fills a batch of words with the tokens and latents of its pictures."""
 
     def __init__(self, run: Run, readers: Readers):
         self.run, self.readers = run, readers
-        self.reuse, self.filled, self.rng = run.preset.get("reuse", 1), {}, random.Random(run.rank)
         self.start, self.pad = (run.tok.convert_tokens_to_ids(t) for t in ("<I0>", "<|image_pad|>"))
 
-    def again(self, kind):
-        """Whether one that is there already is to be taken next, and that one."""
-        there = self.filled.setdefault(kind, [])
-        if self.reuse > 1 and len(there) > 20 and self.rng.random() > 1 / self.reuse:
-            return self.rng.choice(there)
-        return None
-
     def __call__(self, kind, batch):
-        filled = self.fill(kind, batch)
-        if self.reuse > 1:
-            there = self.filled.setdefault(kind, [])
-            there.append(filled)
-            del there[:-MOST_KEPT]
-        return filled
-
-    def fill(self, kind, batch):
         run, on = self.run, self.run.device
         ids, first = batch["ids"].to(on), batch["first"].to(on)
         after = nets.to_input(run.composer.paint(batch["after"]))
@@ -104,7 +81,7 @@ def held_loss(run, model, batches, ema):
     runs, model.run_lm, model.run_sana = (model.run_lm, model.run_sana), type(model.run_lm)(model.lm), type(model.run_sana)(model.sana)
     with torch.no_grad(), run.autocast():
         for kind in ("t2i", "edit"):
-            ids, first, weight, lat, ref = batches.fill(kind, getattr(run.maker, kind)(random.Random(77), 64 if run.gpu else 16))
+            ids, first, weight, lat, ref = batches(kind, getattr(run.maker, kind)(random.Random(77), 64 if run.gpu else 16))
             h, ce, _ = model.ar(ids, first, weight)
             out += [ce.item(), model.flow(h, lat, ref, .1, weight, 0.0)[0].item()]
     model.run_lm, model.run_sana = runs
@@ -134,7 +111,7 @@ def train(run: Run):
 
     quarter = int(4 * stage.state["seconds"] / stage.budget)
     for f, kind, batch in stage:
-        ids, first, weight, lat, ref = batches.again(kind) or batches(kind, batch)
+        ids, first, weight, lat, ref = batches(kind, batch)
         with run.autocast():
             hidden, ce, weighted = model.ar(ids, first, weight)
             flow, flow_weighted = model.flow(hidden, lat, ref, .1, weight, 1.0 if f < .5 else .5)

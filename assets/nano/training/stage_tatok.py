@@ -4,8 +4,6 @@
 shows (which object) and what the whole picture is (place, time, weather, season, drawing, tint). These heads are thrown away.
 """
 
-import random
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -15,7 +13,6 @@ import nets
 from muon import Muon
 from run import Averaged, Run
 
-MOST_KEPT = 400  # batches that may come again
 CELL = 8  # a patch is compared as 8 x 8 pixels
 PLACES = backdrops.PLACES + backdrops.INDOOR + backdrops.PLAIN
 WHOLE = [len(PLACES), len(backdrops.TIMES), len(backdrops.SEASONS), len(backdrops.WEATHERS), 4, 6]
@@ -113,21 +110,8 @@ def train(run: Run):
                                         heads={k: v.cpu() for k, v in heads.state_dict().items()}, ready=ready))
         stage.save("tatok.pt", {k: v.cpu() for k, v in tok.state_dict().items()})
 
-    reuse, there, rng = p.get("reuse", 1), [], random.Random(run.rank)
-
-    def painted(plan):
-        """Pictures and what their patches show; where painting costs more than learning, earlier ones come again in between."""
-        if len(there) > 20 and rng.random() > 1 / reuse:
-            return rng.choice(there)
-        new = plan, run.composer.paint(plan), run.composer.labels(plan).flatten(1)
-        if reuse > 1:
-            there.append(new)
-            del there[:-MOST_KEPT]
-        return new
-
     for f, _, batch in stage:
-        batch["plan"], x, lab = painted(batch["plan"])
-        x = nets.to_input(x)
+        x, lab = nets.to_input(run.composer.paint(batch["plan"])), run.composer.labels(batch["plan"]).flatten(1)
         rows = batch["plan"][2].to(run.device)
         alltints = run.composer.labels((None, None, torch.cat([rows[..., :6], rows[..., 4:5]], -1))).flatten(1)  # tint + 1, 0: none
         with run.autocast():

@@ -32,7 +32,7 @@ GPU = dict(seed=1, processes=14, compile=True, bank=True, threads=4,
            ae=420, ae_batch=64, ae_lr=.02, ae_test=16, tatok=180, tatok_batch=256, tatok_lr=.02,
            model=960, t2i_batch=256, edit_batch=192, lr=.02, adam_lr=2e-3, reward=60, rl=120, rl_prompts=64, rl_samples=8)
 # Each processor works on batches of its own: threads would wait for each other at every one of the many small operations.
-CPU = dict(seed=1, size="small", ranks=2, threads=1, bank=True, compile=True, reuse=1, objects=128,
+CPU = dict(seed=1, size="small", ranks=2, threads=1, bank=True, compile=True, objects=128,
            ae=1300, ae_batch=4, ae_crop=128, ae_lr=.015, ae_test=4, ae_plain=True, tatok=600, tatok_batch=24, tatok_lr=.02,
            model=3200, t2i_batch=12, edit_batch=8, lr=.02, adam_lr=2e-3, reward=300, rl=300, rl_prompts=2, rl_samples=6)
 SMOKE = dict(seed=1, ranks=2, threads=1, objects=8,

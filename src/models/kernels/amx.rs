@@ -471,8 +471,9 @@ mod tests {
     /// # Safety
     /// As there.
     pub unsafe fn plain_tiles(steps: usize, left: *const f32, right: *const f32, parts: (usize, usize), turned: bool, sums: *mut f32) {
-        // SAFETY: as said there; all that is read lies inside the panels.
+        // SAFETY: as said there.
         let sums = unsafe { std::slice::from_raw_parts_mut(sums, PANEL * PANEL) };
+        // SAFETY: panels of so many steps and parts.
         let panel = |start: *const f32, parts: usize| unsafe { std::slice::from_raw_parts(start.cast::<bf16>(), steps * parts * STEP * 2) };
         let (left, right) = (panel(left, parts.0), panel(right, parts.1));
         sums.fill(0.0);
@@ -519,7 +520,7 @@ mod tests {
         if !super::super::avx512::is_here() {
             return;
         }
-        let (m, n, k) = (170, 45, 2100); // more of each than is packed at a time
+        let (m, n, k) = (170, 45, 2100); // more rows and terms than are packed at a time
         let flat = |seed, len| noise(seed, &[len]).to_vec1::<f32>().unwrap();
         // Of very different sizes: what is small must not be lost beside what is large.
         let wild = |values: Vec<f32>| values.iter().enumerate().map(|(i, v)| v * 2f32.powi((i % 41) as i32 - 20)).collect::<Vec<f32>>();
