@@ -126,12 +126,10 @@ fn filter_of_nine(padded: &[f32], w: usize, taps: &[f32; 9], offset: f32, out: &
             for (n, block) in blocks.iter_mut().enumerate() {
                 let mut sums = [offset; LANES];
                 for (dy, row) in rows.iter().enumerate() {
-                    let row = &row[n * LANES..][..LANES + 2];
-                    for dx in 0..3 {
-                        let tap = taps[3 * dy + dx];
-                        for (sum, v) in sums.iter_mut().zip(&row[dx..dx + LANES]) {
-                            *sum += tap * v;
-                        }
+                    let Some(row) = row[n * LANES..].first_chunk::<{ LANES + 2 }>() else { continue };
+                    let [a, b, c] = [taps[3 * dy], taps[3 * dy + 1], taps[3 * dy + 2]];
+                    for i in 0..LANES {
+                        sums[i] = sums[i] + a * row[i] + b * row[i + 1] + c * row[i + 2];
                     }
                 }
                 *block = sums;
