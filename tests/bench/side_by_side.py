@@ -75,7 +75,7 @@ def main():
         common = ["--size", a.size, "--stage", stage, "--runs", a.runs, "--threads", a.threads]
         theirs, mine = {}, {}
         for _ in range(a.rounds):
-            for best, command in ((theirs, reference), (mine, [ours[-1]])):
+            for best, command in ((theirs, [*reference, "--dtype", a.dtype]), (mine, [ours[-1], "--dtype", a.weights])):
                 for r in lines(command + common, env):
                     if r["what"] not in best or r["median_s"] < best[r["what"]]["median_s"]:
                         best[r["what"]] = r

@@ -6,10 +6,11 @@
 
 use super::Scratch;
 use std::arch::x86_64::{
-    __m512, __mmask16, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_fmadd_ps, _mm512_load_ps,
-    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps,
-    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    __m512, __mmask16, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_fmadd_ps,
+    _mm512_load_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4,
+    _mm512_storeu_ps, _mm512_stream_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
+use std::mem::MaybeUninit;
 
 /// Rows and columns of the tile that is summed in registers.
 const TILE: (usize, usize) = (14, 32);
@@ -38,6 +39,26 @@ pub fn is_here() -> bool {
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 pub unsafe fn wide<R>(mut work: impl FnMut() -> R) -> R {
     work()
+}
+
+/// Copies past the caches: memory that will not be read soon need not be read before it is written.
+///
+/// # Safety
+/// [`is_here`] must be true.
+#[target_feature(enable = "avx512f")]
+pub unsafe fn stream(from: &[f32], to: &mut [MaybeUninit<f32>]) {
+    assert_eq!(from.len(), to.len());
+    let head = to.as_ptr().align_offset(64).min(to.len());
+    let (first, lines) = to.split_at_mut(head);
+    first.write_copy_of_slice(&from[..head]);
+    let (lines, rest) = lines.as_chunks_mut::<16>();
+    let (sources, others) = from[head..].as_chunks::<16>();
+    for (line, source) in lines.iter_mut().zip(sources) {
+        // SAFETY: sixteen numbers each, and a line of the cache.
+        unsafe { _mm512_stream_ps(line.as_mut_ptr().cast(), _mm512_loadu_ps(source.as_ptr())) };
+    }
+    rest.write_copy_of_slice(others);
+    _mm_sfence(); // such stores are seen by other threads in no order otherwise
 }
 
 /// One of the two factors; element (lane, k) lies at `lane * strides.0 + k * strides.1`. A lane is a row of the left matrix or a

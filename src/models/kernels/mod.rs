@@ -6,7 +6,7 @@
 //!
 //! The kernels are plain loops: `simd!` compiles them for the best instruction set that the processor has, rayon
 //! spreads them over the cores. Matrices are multiplied by our own AMX or AVX-512 where a processor has it, by the `gemm` crate
-//! elsewhere. `unsafe` stands in `matrix.rs`, `amx.rs`, `avx512.rs`, `dots.rs` and `cuda` only.
+//! elsewhere. `unsafe` stands here, in `matrix.rs`, `amx.rs`, `avx512.rs`, `dots.rs` and `cuda` only.
 
 /// Runs a loop compiled for the best instruction set of this processor.
 ///
@@ -98,20 +98,50 @@ fn dispatch<R>(work: impl FnMut() -> R) -> R {
     pulp::Arch::new().dispatch(Work(work))
 }
 
-/// A buffer that `work` fills part by part, several at a time: (number of the part, the part, all zeros) in any order.
+/// A buffer that `work` fills part by part, several at a time: (number of the part, the part) in any order. What stands in a part
+/// before is undefined but initialised, and all of it must be written.
 ///
-/// Zeros are written while a part is in the cache; all of them at once would be a pass over memory of its own, by one thread.
+/// Small parts are made in a buffer that stays in the nearest cache and copied, so that memory is written once. Larger ones
+/// are filled with zeros first, a part at a time: all at once would be a pass over memory of its own, by one thread.
 fn built(len: usize, part: usize, work: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
     use rayon::prelude::*;
+    const SMALL: usize = 1 << 14;
+    const HUGE: usize = 8 << 20; // more than caches hold until it is read
+    #[cfg(target_arch = "x86_64")]
+    let streams = len >= HUGE && avx512::is_here();
     let mut out = Vec::with_capacity(len);
-    out.spare_capacity_mut()[..len].par_chunks_mut(part.max(1)).enumerate().for_each(|(i, part)| {
-        part.fill(std::mem::MaybeUninit::new(0.0));
-        // SAFETY: all of it was just written.
-        work(i, unsafe { part.assume_init_mut() });
+    out.spare_capacity_mut()[..len].par_chunks_mut(part.max(1)).enumerate().for_each(|(i, out)| {
+        if out.len() <= SMALL {
+            let mut made = Scratch::new(out.len());
+            let made = &mut made.0[..out.len()];
+            work(i, made);
+            #[cfg(target_arch = "x86_64")]
+            if streams {
+                // SAFETY: the processor was asked.
+                unsafe { avx512::stream(made, out) };
+                return;
+            }
+            out.write_copy_of_slice(made);
+        } else {
+            out.fill(std::mem::MaybeUninit::new(0.0));
+            // SAFETY: all of it was just written.
+            work(i, unsafe { out.assume_init_mut() });
+        }
     });
     // SAFETY: so many numbers were reserved, and every part of them was written.
     unsafe { out.set_len(len) };
     out
+}
+
+/// Lets the processor fetch what will be read soon; prefetchers of its own do not go from page to page.
+#[inline(always)]
+fn fetch(soon: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in soon.chunks(16) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a hint, which nothing depends on.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+    }
 }
 
 /// The sum of partial sums, by halves: as quick as vectors are, and more exact than one after the other.
@@ -173,6 +203,19 @@ impl Drop for Scratch {
         // A few megabytes per thread stay; a rare huge buffer goes back to the system.
         if buffer.len() <= 8 << 20 {
             SPARE.with_borrow_mut(|spare| spare.push(buffer));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_are_filled_whatever_their_size() {
+        for (len, part) in [(0, 5), (1000, 7), (100_000, 50_000), ((8 << 20) + 77, 1001)] {
+            let made = built(len, part, |i, out| out.iter_mut().enumerate().for_each(|(j, o)| *o = (i * part + j) as f32));
+            assert!(made.len() == len && made.iter().enumerate().all(|(i, v)| *v == i as f32), "{len} in parts of {part}");
         }
     }
 }
