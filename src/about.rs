@@ -2,14 +2,16 @@
 
 /// What the embedded model can draw.
 pub const NANO: &str = "\
-nano is a very small model that was trained on 64 illustrated objects in 10 sceneries or on 8 plain colours, at 128 x 128
-pixels. It answers at once and shows how everything works; words outside this world mean nothing to it. Photographs and
+nano is a very small model that was trained on 64 illustrated objects in 18 sceneries or on plain colours, at 256 x 256
+pixels. It answers in seconds and shows how everything works; words outside this world mean nothing to it. Photographs and
 anything else want the 3B model.
   objects    dog, cat, fox, lion, panda, frog, apple, banana, pizza, car, bus, rocket, castle, tent, umbrella, robot, …
-  places     on the grass, at the beach, at night, in the snow, in the desert, at sunset, in the ocean, in the forest,
-             in the mountains, in a room, on a red (yellow, green, blue, purple, pink, white, black) background
-  edits      add, remove, replace, move, enlarge or shrink an object, change the background, black and white, sepia,
-             darker, blurred";
+  places     in a meadow, at the beach, in the desert, in the forest, in the mountains, in the city, on a farm, in a
+             garden, by a lake, on a road, in a room, in the kitchen, on a stage, in space, underwater, in the sky, …
+  light      at dawn, at sunset, at night, in winter, in autumn, in the rain, in the fog, in falling snow
+  colours    on a red (yellow, green, blue, purple, pink, white, black, …) background; a red car, a blue cat
+  edits      add, remove, replace, move, enlarge, shrink or recolour an object, change the background, the time of day,
+             the weather or the season, black and white, sepia, darker, blurred, pixel art";
 
 /// The same in a line.
-pub const NANO_SHORT: &str = "Illustrated objects in simple scenes, 128 px. Photographs want the 3B model.";
+pub const NANO_SHORT: &str = "Illustrated objects in simple scenes, 256 px. Photographs want the 3B model.";

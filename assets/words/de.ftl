@@ -308,13 +308,13 @@ inspector-settings = Einstellungen
 inspector-adjust = Anpassen
     .tip = Zuschnitt, Drehung, Licht und Farbe, ohne Modell
 nano-name = nano, eingebaut
-nano-short = Gezeichnete Dinge in einfachen Szenen, 128 px. Für Fotos braucht es das 3B-Modell.
+nano-short = Gezeichnete Dinge in einfachen Szenen, 256 px. Für Fotos braucht es das 3B-Modell.
 nano-long =
-    { $line }. Ein sehr kleines Modell, trainiert mit 64 gezeichneten Dingen in 10 Landschaften oder auf 8 Farben. Es antwortet sofort und zeigt, wie alles geht; Wörter von außerhalb dieser Welt bedeuten ihm nichts. Es versteht Englisch:
+    { $line }. Ein sehr kleines Modell, trainiert mit 64 gezeichneten Dingen in 18 Landschaften oder auf einfarbigem Grund. Es antwortet in Sekunden und zeigt, wie alles geht; Wörter von außerhalb dieser Welt bedeuten ihm nichts. Es versteht Englisch:
 
     Dinge: dog, cat, fox, lion, panda, frog, apple, banana, pizza, car, bus, rocket, castle, tent, umbrella, robot, …
-    Orte: on the grass, at the beach, at night, in the snow, in the desert, at sunset, in the ocean, in the forest, in the mountains, in a room, on a red (yellow, green, …) background
-    Bearbeitungen: add, remove, replace, move, enlarge oder shrink, change the background, black and white, sepia, darker, blurred
+    Orte: in a meadow, at the beach, in the desert, in the forest, in the mountains, in the city, on a farm, by a lake, in a room, in space, underwater, on a red (yellow, green, …) background; at dawn, at sunset, at night, in winter, in autumn, in the rain, in the fog
+    Bearbeitungen: add, remove, replace, move, enlarge, shrink oder recolour, change the background, the time of day, the weather oder the season, black and white, sepia, darker, blurred
 model-looked-at = Wird angesehen…
 model-unusable = Nicht zu verwenden: { $why }
 model-makes-and-edits = macht und bearbeitet Bilder

@@ -308,13 +308,13 @@ inspector-settings = Settings
 inspector-adjust = Adjust
     .tip = Crop, turn, light and colour, without a model
 nano-name = nano, built in
-nano-short = Illustrated objects in simple scenes, 128 px. Photographs want the 3B model.
+nano-short = Illustrated objects in simple scenes, 256 px. Photographs want the 3B model.
 nano-long =
-    { $line }. A very small model that was trained on 64 illustrated objects in 10 sceneries or on 8 plain colours. It answers at once and shows how everything works; words outside this world mean nothing to it.
+    { $line }. A very small model that was trained on 64 illustrated objects in 18 sceneries or on plain colours. It answers in seconds and shows how everything works; words outside this world mean nothing to it.
 
     Objects: dog, cat, fox, lion, panda, frog, apple, banana, pizza, car, bus, rocket, castle, tent, umbrella, robot, …
-    Places: on the grass, at the beach, at night, in the snow, in the desert, at sunset, in the ocean, in the forest, in the mountains, in a room, on a red (yellow, green, …) background
-    Edits: add, remove, replace, move, enlarge or shrink an object, change the background, black and white, sepia, darker, blurred
+    Places: in a meadow, at the beach, in the desert, in the forest, in the mountains, in the city, on a farm, by a lake, in a room, in space, underwater, on a red (yellow, green, …) background; at dawn, at sunset, at night, in winter, in autumn, in the rain, in the fog
+    Edits: add, remove, replace, move, enlarge, shrink or recolour an object, change the background, the time of day, the weather or the season, black and white, sepia, darker, blurred
 model-looked-at = Being looked at…
 model-unusable = Cannot be used: { $why }
 model-makes-and-edits = makes and edits pictures

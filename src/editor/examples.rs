@@ -19,19 +19,19 @@ pub const WELCOME_NAME: &str = "welcome.png";
 
 /// The gallery of the first run.
 pub const EXAMPLES: [Example; 6] = [
-    Example { prompt: "a panda on the grass", seed: 1, png: include_bytes!("../../assets/examples/panda.png") },
-    Example { prompt: "a castle in the mountains", seed: 4, png: include_bytes!("../../assets/examples/castle.png") },
-    Example { prompt: "a rocket at night", seed: 1, png: include_bytes!("../../assets/examples/rocket.png") },
-    Example { prompt: "a burger on a blue background", seed: 3, png: include_bytes!("../../assets/examples/burger.png") },
-    Example { prompt: "a penguin in the snow", seed: 1, png: include_bytes!("../../assets/examples/penguin.png") },
-    Example { prompt: "a pine tree in the snow", seed: 4, png: include_bytes!("../../assets/examples/tree.png") },
+    Example { prompt: "a panda on the grass", seed: 2, png: include_bytes!("../../assets/examples/panda.png") },
+    Example { prompt: "a castle in the mountains", seed: 1, png: include_bytes!("../../assets/examples/castle.png") },
+    Example { prompt: "a rocket at night", seed: 2, png: include_bytes!("../../assets/examples/rocket.png") },
+    Example { prompt: "a burger on a blue background", seed: 1, png: include_bytes!("../../assets/examples/burger.png") },
+    Example { prompt: "a penguin in the snow", seed: 3, png: include_bytes!("../../assets/examples/penguin.png") },
+    Example { prompt: "a sailboat on the sea at sunset", seed: 4, png: include_bytes!("../../assets/examples/sailboat.png") },
 ];
 
 /// Edits of the picture that the first run opens with.
-const WELCOME_EDITS: [&str; 3] = ["change the background to a starry night", "make the fox smaller", "remove the fox"];
+const WELCOME_EDITS: [&str; 3] = ["make it night", "change the background to the beach", "make the fox smaller"];
 /// Edits of any picture of the small model's world.
-const EDITS: [&str; 3] = ["change the background to a beach", "make it darker", "make it sepia"];
-const PROMPTS: [&str; 3] = ["a robot in the desert", "a strawberry on a yellow background", "a red car on the beach"];
+const EDITS: [&str; 3] = ["change the background to the beach", "make it night", "make it winter"];
+const PROMPTS: [&str; 3] = ["a lion in the desert", "three strawberries on a yellow background", "an apple to the left of a banana"];
 
 impl Editor {
     /// Whether nothing was made yet, so that there is room to show what could be.

@@ -46,8 +46,8 @@ fn request(edits: bool, quality: Quality) -> anyhow::Result<(&'static str, Reque
     };
     let mut request = Request::new(recipe);
     if edits {
-        let rgb: Vec<u8> = (0..128 * 128 * 3).map(|i| (i * 7919 % 251) as u8).collect();
-        request.reference = Some(Picture::from_rgb8(128, 128, &rgb)?);
+        let rgb: Vec<u8> = (0..256 * 256 * 3).map(|i| (i * 7919 % 251) as u8).collect();
+        request.reference = Some(Picture::from_rgb8(256, 256, &rgb)?);
     }
     Ok((if edits { "edit" } else { "text to image" }, request))
 }

@@ -14,7 +14,7 @@ fn generate_writes_a_picture_and_the_same_recipe_the_same_one() {
         assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
     }
     let picture = imaging::open(&home.path().join("a.png")).unwrap();
-    assert_eq!((picture.width(), picture.height()), (128, 128));
+    assert_eq!((picture.width(), picture.height()), (256, 256));
     assert_eq!(picture, imaging::open(&home.path().join("b.png")).unwrap());
     let other = run(home.path(), &["generate", "--prompt", "a fox in the snow", "--seed", "6", "--steps", "4", "--out", "c.png"]);
     assert!(other.status.success());
@@ -139,7 +139,7 @@ fn ctrl_c_ends_with_130_and_keeps_what_there_is() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(painting < 900, "{painting} steps were made after Ctrl-C");
     let partial = imaging::open(&home.path().join("h.partial.png")).unwrap();
-    assert_eq!((partial.width(), partial.height()), (128, 128));
+    assert_eq!((partial.width(), partial.height()), (256, 256));
     assert!(!home.path().join("h.png").exists());
 }
 
@@ -189,10 +189,10 @@ fn an_edit_changes_what_it_is_to_change_and_has_the_size_of_its_source() {
         let picture = made(more);
         assert_eq!([picture.width(), picture.height()], size, "{more:?}");
     }
-    assert_eq!(made(&["--raw"]).width(), 128);
+    assert_eq!(made(&["--raw"]).width(), 256);
     for (more, why) in [
         (&["--mask", "nothing.png"][..], "selects nothing"),
-        (&["--mask", "x.png"], "the mask has 128 x 128 pixels"),
+        (&["--mask", "x.png"], "the mask has 256 x 256 pixels"),
         (&["--reach", "2"], "not between 0 and 1"),
     ] {
         let done = edit(more);

@@ -288,7 +288,7 @@ fn requests_that_make_no_sense() {
     assert_says(&said(&["--prompt", "token <I17>, please"]), &["<I17>"]);
     assert_says(&said(&["--prompt", "<|endoftext|>"]), &["<|endoftext|>"]);
     assert_says(&said(&["--prompt", &"very ".repeat(4000)]), &["tokens", "shorten"]);
-    assert_says(&said(&["--prompt", "x", "--width", "100", "--height", "128"]), &["multiples of 16"]);
+    assert_says(&said(&["--prompt", "x", "--width", "100", "--height", "128"]), &["multiples of 32"]);
     assert_says(&said(&["--prompt", "x", "--temperature", "0"]), &["temperature", "greedy"]);
     assert_says(&said(&["--prompt", "x", "--top-p", "7"]), &["top-p"]);
     assert_says(&said(&["--prompt", "x", "--variations", "99"]), &["99 variations"]);

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// Rounds, where nobody says how many.
 const ROUNDS: u64 = 6;
 /// Of every picture that is made here.
-const SIDE: u32 = 128;
+const SIDE: u32 = 256;
 /// Jobs that are asked for in a round: while one is painted, the one before is being kept.
 const JOBS: usize = 3;
 /// The latest moment of a kill, after a job that it waits for; how long it waits; and what it takes to read a title.

@@ -56,15 +56,20 @@ class Maker:
             out[k, :len(i)] = torch.tensor(i)
         return out, torch.tensor([len(i) - 1 for i in ids])
 
+    def say(self, rng, kind, items):
+        """`pack` of captions or instructions."""
+        what = self.words.instruction if kind == "edit" else self.words.caption
+        return self.pack(lambda v: what(rng, v), items, kind == "edit")
+
     def t2i(self, rng, n):
         scenes = [self.world.sample(rng, lambda: self.world.scene(rng)) for _ in range(n)]
-        ids, first = self.pack(lambda s: self.words.caption(rng, s), scenes, False)
-        return dict(ids=ids, first=first, after=self.composer.plan(scenes))
+        ids, first = self.say(rng, "t2i", scenes)
+        return dict(ids=ids, first=first, items=scenes, after=self.composer.plan(scenes))
 
     def edit(self, rng, n):
         edits = [self.world.sample(rng, lambda: self.world.edit(rng)) for _ in range(n)]
-        ids, first = self.pack(lambda e: self.words.instruction(rng, e), edits, True)
-        return dict(ids=ids, first=first, before=self.composer.plan([e.before for e in edits]),
+        ids, first = self.say(rng, "edit", edits)
+        return dict(ids=ids, first=first, items=edits, before=self.composer.plan([e.before for e in edits]),
                     after=self.composer.plan([e.after for e in edits]))
 
 
@@ -88,7 +93,8 @@ def _work(maker, jobs, out):
     while (job := jobs.get()) is not None:
         number, kind, n, seed = job
         batch = getattr(maker, kind)(random.Random(seed), n)
-        batch.pop("scenes", None)
+        for what in ("scenes", "items"):
+            batch.pop(what, None)
         out.put((number, _each(batch, lambda v: v.numpy() if torch.is_tensor(v) else v)))
 
 

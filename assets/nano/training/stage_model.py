@@ -32,8 +32,9 @@ class Readers:
 
     @torch.no_grad()
     def latents(self, x):
-        with self.run.autocast():
-            return self.encoder(x.contiguous(memory_format=torch.channels_last)).float() * self.scaling
+        x = x.contiguous(memory_format=torch.channels_last)
+        with self.run.autocast():  # on a processor a few at a time, which its cache holds
+            return torch.cat([self.encoder(p).float() for p in x.split(len(x) if self.run.gpu else 4)]) * self.scaling
 
     @torch.no_grad()
     def codes(self, x):
@@ -47,18 +48,43 @@ class Readers:
 
 
 class Batches:
-    """Fills a batch of words with the tokens and latents of its pictures."""
+    """Fills a batch of words with the tokens and latents of its pictures.
+
+    On a processor, painting and reading the pictures takes longer than learning from them. With `replay` in the preset only one
+    batch in so many is new; the others are drawn from the samples made before, in other words and with other noise.
+    """
+    KEPT = 20_000  # samples of a kind
 
     def __init__(self, run: Run, readers: Readers):
         self.run, self.readers = run, readers
         self.start, self.pad = (run.tok.convert_tokens_to_ids(t) for t in ("<I0>", "<|image_pad|>"))
+        self.least = run.preset.get("replay_after", 200)  # batches before the first is drawn from them
+        self.every, self.rng = run.preset.get("replay", 1), random.Random(run.progress["model"]["batches"] * run.ranks + run.rank)
+        self.kept, self.turn = dict(t2i=[], edit=[]), dict(t2i=0, edit=0)
 
     def __call__(self, kind, batch):
-        run, on = self.run, self.run.device
-        ids, first = batch["ids"].to(on), batch["first"].to(on)
+        self.turn[kind] += 1
+        kept, n = self.kept[kind], len(batch["ids"])
+        if len(kept) >= self.least * n and self.turn[kind] % self.every:
+            items, *parts = zip(*self.rng.sample(kept, n))
+            batch = dict(zip(("ids", "first"), self.run.maker.say(self.rng, kind, items)))
+            return self.filled(batch, *(torch.stack(p).float() if p[0] is not None else None for p in parts))
+        parts = self.read(kind, batch)
+        if self.every > 1:
+            small = [p.half().unbind() if p is not None else [None] * n for p in parts]  # tokens below 1024 are exact
+            for sample in zip(batch["items"], *small):
+                if len(kept) < self.KEPT:
+                    kept.append(sample)
+                else:
+                    kept[self.rng.randrange(self.KEPT)] = sample
+        return self.filled(batch, *parts)
+
+    def read(self, kind, batch):
+        """Latents, tokens and weights of the pictures after, latents and tokens of those before."""
+        run = self.run
         after = nets.to_input(run.composer.paint(batch["after"]))
         shown = run.composer.labels(batch["after"]).flatten(1) > 0
-        ref = None
+        ref = before = None
         if kind == "edit":
             before = nets.to_input(run.composer.paint(batch["before"]))
             ref = self.readers.latents(before)
@@ -66,10 +92,17 @@ class Batches:
             if again:  # what was edited before has been through the autoencoder
                 x = self.readers.decode(ref[:again] + .08 * torch.randn_like(ref[:again])).clamp(-1, 1)
                 before[:again], ref[:again] = x, self.readers.latents(x)
-            ids[ids == self.pad] = (self.readers.codes(before) + self.start).flatten()
+            before = self.readers.codes(before)
+        return self.readers.latents(after), self.readers.codes(after), 1 + 2 * shown.float(), ref, before
+
+    def filled(self, batch, latents, tokens, weight, ref, before):
+        on = self.run.device
+        ids, first = batch["ids"].to(on), batch["first"].to(on)
+        if before is not None:
+            ids[ids == self.pad] = (before.long() + self.start).flatten()
         where = first[:, None] + 1 + torch.arange(nets.TOKENS, device=on)
-        ids.scatter_(1, where, self.readers.codes(after) + self.start)
-        return ids, first, 1 + 2 * shown.float(), self.readers.latents(after), ref
+        ids.scatter_(1, where, tokens.long() + self.start)
+        return ids, first, weight, latents, ref
 
 
 def held_loss(run, model, batches, ema):
@@ -81,7 +114,8 @@ def held_loss(run, model, batches, ema):
     runs, model.run_lm, model.run_sana = (model.run_lm, model.run_sana), type(model.run_lm)(model.lm), type(model.run_sana)(model.sana)
     with torch.no_grad(), run.autocast():
         for kind in ("t2i", "edit"):
-            ids, first, weight, lat, ref = batches(kind, getattr(run.maker, kind)(random.Random(77), 64 if run.gpu else 16))
+            batch = getattr(run.maker, kind)(random.Random(77), 64 if run.gpu else 16)
+            ids, first, weight, lat, ref = batches.filled(batch, *batches.read(kind, batch))
             h, ce, _ = model.ar(ids, first, weight)
             out += [ce.item(), model.flow(h, lat, ref, .1, weight, 0.0)[0].item()]
     model.run_lm, model.run_sana = runs

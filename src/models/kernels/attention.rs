@@ -3,7 +3,7 @@
 use super::activation::exp;
 use super::linear::{FEW_ROWS, dot};
 use super::matrix::{Mat, Shared, product};
-use super::{Scratch, Values, fold, is_fast};
+use super::{Scratch, Values, fold, is_fast, zeros};
 use candle_core::{D, DType, Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -49,7 +49,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: Mask) -> Result<Tenso
     let (qs, ks, vs) = (views[0].as_slice()?, views[1].as_slice()?, views[2].as_slice()?);
     let scale = 1.0 / (d as f32).sqrt();
     let blocks = l.div_ceil(BLOCK);
-    let mut out = vec![0f32; b * l * h * d];
+    let mut out = zeros(b * l * h * d);
     let shared = Shared::new(&mut out);
     if let (Mask::Causal { offset }, true) = (mask, l <= FEW_ROWS) {
         let min_tasks = if h * l * m * d < 1 << 17 { usize::MAX } else { 1 };

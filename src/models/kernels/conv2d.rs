@@ -6,7 +6,7 @@
 
 use super::activation::silu_of;
 use super::matrix::{Mat, Shared};
-use super::{Scratch, Values, is_fast, winograd};
+use super::{Scratch, Values, is_fast, winograd, zeros};
 use candle_core::{DType, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -77,7 +77,7 @@ fn convolve(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize, t
             Then::Nothing => {}
         }
     };
-    let mut out = vec![0f32; b * o * oh * ow];
+    let mut out = zeros(b * o * oh * ow);
     // The transforms pay where the sums over the channels are long and the map is large.
     if kernel == 3 && stride == 1 && c >= 16 && o >= 16 && h * w >= 256 {
         let sizes = winograd::Sizes { samples: b, inputs: c, outputs: o, h, w };

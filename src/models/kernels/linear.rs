@@ -5,7 +5,7 @@
 
 use super::blocks::{self, BlockType, Blocks};
 use super::matrix::{Mat, Shared, cuts_are_free};
-use super::{Scratch, Values, fold, is_fast};
+use super::{Scratch, Values, fold, is_fast, zeros};
 use candle_core::{D, DType, Device, Result, Storage, StorageRef, Tensor, bail};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -80,7 +80,7 @@ pub fn linear<'a>(x: &Tensor, weight: impl Into<Matrix<'a>>, bias: Option<&Tenso
     let x = x.contiguous()?;
     let rows = x.elem_count() / k.max(1);
     let source = Values::of(&x)?;
-    let mut out = vec![0f32; rows * n];
+    let mut out = zeros(rows * n);
     let source = Mat::new(source.as_slice()?, rows, k, k, 1);
     multiply(source, &Weight::of(weight)?, bias, &Shared::new(&mut out), 0, (n, 1))?;
     Tensor::from_vec(out, shape, &Device::Cpu)
@@ -145,7 +145,7 @@ fn strided(x: &Tensor, weight: Matrix, bias: Option<&Tensor>, to_map: bool) -> R
     let source = Values::of(&x)?;
     let source = source.as_slice()?;
     let weight = Weight::of(weight)?;
-    let mut out = vec![0f32; b * o * tokens];
+    let mut out = zeros(b * o * tokens);
     let shared = Shared::new(&mut out);
     for sample in 0..b {
         let source = Mat::new(&source[sample * x.stride()[0]..], tokens, k, x.stride()[1], x.stride()[2]);

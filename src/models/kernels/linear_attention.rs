@@ -2,7 +2,7 @@
 
 use super::linear::dot;
 use super::matrix::{Mat, Shared, product};
-use super::{Scratch, Values, fold, is_fast};
+use super::{Scratch, Values, fold, is_fast, zeros};
 use candle_core::{DType, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -38,7 +38,7 @@ pub fn linear_attention(q: &Tensor, k: &Tensor, v: &Tensor, eps: f32, token_majo
         let at = task / h * s[0] + task % h * s[1];
         Mat::new(&slices[which][at..], d, n, s[2], s[3])
     };
-    let mut out = vec![0f32; b * h * d * n];
+    let mut out = zeros(b * h * d * n);
     let shared = Shared::new(&mut out);
     (0..b * h).into_par_iter().for_each(|task| {
         let mut scratch = Scratch::new(3 * d * n + n + d * d + d);
@@ -89,7 +89,7 @@ fn by_tokens(q: &Tensor, k: &Tensor, v: &Tensor, eps: f32) -> Result<Tensor> {
     let views = [Values::of(q)?, Values::of(k)?, Values::of(v)?];
     let slices = [views[0].as_slice()?, views[1].as_slice()?, views[2].as_slice()?];
     let strides = [q.stride(), k.stride(), v.stride()];
-    let mut out = vec![0f32; b * h * d * n];
+    let mut out = zeros(b * h * d * n);
     let shared = Shared::new(&mut out);
     (0..b * h).into_par_iter().for_each(|task| {
         let (sample, head) = (task / h, task % h);

@@ -111,7 +111,7 @@ fn built(len: usize, part: usize, work: impl Fn(usize, &mut [f32]) + Sync) -> Ve
     let streams = len >= HUGE && avx512::is_here();
     let mut out = Vec::with_capacity(len);
     out.spare_capacity_mut()[..len].par_chunks_mut(part.max(1)).enumerate().for_each(|(i, out)| {
-        if out.len() <= SMALL {
+        if part <= SMALL {
             let mut made = Scratch::new(out.len());
             let made = &mut made.0[..out.len()];
             work(i, made);
@@ -131,6 +131,12 @@ fn built(len: usize, part: usize, work: impl Fn(usize, &mut [f32]) + Sync) -> Ve
     // SAFETY: so many numbers were reserved, and every part of them was written.
     unsafe { out.set_len(len) };
     out
+}
+
+/// So many zeros, written by all threads where they are many.
+fn zeros(len: usize) -> Vec<f32> {
+    const PART: usize = 1 << 18;
+    if len < 2 * PART { vec![0.0; len] } else { built(len, PART, |_, _| ()) }
 }
 
 /// Lets the processor fetch what will be read soon; prefetchers of its own do not go from page to page.
@@ -216,6 +222,8 @@ mod tests {
         for (len, part) in [(0, 5), (1000, 7), (100_000, 50_000), ((8 << 20) + 77, 1001)] {
             let made = built(len, part, |i, out| out.iter_mut().enumerate().for_each(|(j, o)| *o = (i * part + j) as f32));
             assert!(made.len() == len && made.iter().enumerate().all(|(i, v)| *v == i as f32), "{len} in parts of {part}");
+            drop(made);
+            assert!(zeros(len) == vec![0.0; len]); // also where something else stood
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Normalisations, and the modulated residual additions around them.
 
 use super::activation::CHUNK;
-use super::{Values, built, fold, is_fast};
+use super::{Values, built, fold, is_fast, zeros};
 use candle_core::{D, DType, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -178,7 +178,7 @@ pub fn channel_rms_norm(
     let added = residual.as_ref().map(Values::of).transpose()?;
     let added = added.as_ref().map(Values::as_slice).transpose()?;
     let plane = h * w;
-    let mut out = vec![0f32; b * c * plane];
+    let mut out = zeros(b * c * plane);
     let floor = if then_relu { 0.0 } else { f32::NEG_INFINITY };
     // A task owns a run of pixels in all channels: first their scales, then each channel's run.
     const RUN: usize = 512;

@@ -5,7 +5,9 @@
 //! outputs are p g0 + q (g1 + g2) = (p - q) g0 + q (g0 + g1 + g2) and q (g0 + g1) + s g2 = q (g0 + g1 + g2) - (q - s) g2.
 
 use super::matrix::{Mat, Shared, product};
-use super::{Scratch, Values, add_repeated_shuffled, add_repeated_shuffled_plain, conv2d, conv2d_plain, double, double_plain, is_fast};
+use super::{
+    Scratch, Values, add_repeated_shuffled, add_repeated_shuffled_plain, conv2d, conv2d_plain, double, double_plain, is_fast, zeros,
+};
 use candle_core::{DType, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -36,7 +38,7 @@ pub fn upsample(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Te
     let filters = transform_filters(&filters.as_slice()?[..9 * o * c], c, o); // (9, O, C)
     let offsets = bias.as_ref().map(Values::of).transpose()?;
     let offsets = offsets.as_ref().map(Values::as_slice).transpose()?;
-    let mut out = vec![0f32; b * o * 4 * h * w];
+    let mut out = zeros(b * o * 4 * h * w);
     let rows = (PIXELS / w).clamp(1, h.div_ceil(rayon::current_num_threads()).max(1));
     let tasks = h.div_ceil(rows);
     let shared = Shared::new(&mut out);
