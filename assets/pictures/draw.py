@@ -1,6 +1,6 @@
 """Draws the program's icon and the picture of the first start.
 
-    python draw.py PACKAGE     # the unpacked npm package that ../nano/training/first/fetch_sprites.py fetches; needs numpy and pillow
+    python draw.py PACKAGE     # the unpacked npm package @lobehub/fluent-emoji-3d, which ../nano/training/fetch_art.py fetches; needs numpy and pillow
 
 The sticker art in welcome.png is Fluent Emoji, Copyright (c) Microsoft Corporation, MIT licence.
 """

@@ -196,6 +196,7 @@ def main():
     ap.add_argument("--model", default="nano")
     ap.add_argument("--objects", type=int, help="only the first of the world's objects are asked for")
     ap.add_argument("--n", type=int, default=12, help="prompts of each kind")
+    ap.add_argument("--only", choices=["words", "edits"], help="the others are left out, and so are the rounds")
     ap.add_argument("--rounds", type=int, default=3, help="chains of five edits")
     ap.add_argument("--sides", type=int, nargs="*", default=(), help="matching.py looks for these sizes in pixels too (the 128 px model: 72 104 152)")
     ap.add_argument("--judge", type=Path, help="a trained detector; without it, matching.py")
@@ -212,7 +213,7 @@ def main():
     program = Program(a.program, a.model, a.pictures or a.work / f"eval-{Path(a.model).name}", more)
     table, cells = dict(model=a.model, objects=atlas.count, judge=str(a.judge or "matching"), n=a.n, arguments=more, words={}, edits={}), []
 
-    for kind in T2I:
+    for kind in T2I if a.only != "edits" else ():
         rng = random.Random(f"words {kind}")
         asked = [question(w, text, rng, kind) for _ in range(a.n)]
         made = [program(f"{kind}-{i}", c, seed=i) for i, (_, c) in enumerate(asked)]
@@ -223,7 +224,7 @@ def main():
         table["words"][kind] = row
         cells += [([m], f"[{kind}{'' if h else ', wrong'}] {c}") for m, (_, c), h in list(zip(made, asked, hits))[:4]]
         print(f"{kind:12} {row}", flush=True)
-    for kind in [*world.EDITS, "two"]:
+    for kind in [*world.EDITS, "two"] if a.only != "words" else ():
         rng, edits = random.Random(f"edit {kind}"), []
         while len(edits) < a.n:
             e = w.edit(rng, kind)
@@ -243,7 +244,7 @@ def main():
         cells += [([paint.draw(e.before, atlas), m], f"[{kind}{'' if h else ', wrong'}] {c}") for m, (e, c), h in list(zip(made, edits, hits))[:2]]
         print(f"{kind:12} {row}", flush=True)
     drift = []
-    for i in range(a.rounds):
+    for i in range(0 if a.only else a.rounds):
         rng = random.Random(f"rounds {i}")
         while (chain := w.rounds(rng))[0].before.art != "3d":
             pass
@@ -260,7 +261,7 @@ def main():
         drift.append(values)
         cells.append((shown, "[five rounds] " + "; ".join(text.instruction(random.Random(0), e) for e in chain)))
     table["psnr_of_the_untouched_by_round"] = [mean(v) for v in zip(*drift)]
-    for part in ("words", "edits"):
+    for part in [part for part in ("words", "edits") if table[part]]:
         rows = table[part].values()
         table[part + "_overall"] = {k: mean(r[k] for r in rows) for k in ("score", "ceiling", "chance")}
         table[part + "_overall"]["of_ceiling"] = round(table[part + "_overall"]["score"] / max(table[part + "_overall"]["ceiling"], 1e-9), 3)
