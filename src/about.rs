@@ -10,8 +10,8 @@ anything else want the 3B model.
              garden, by a lake, on a road, in a room, in the kitchen, on a stage, in space, underwater, in the sky, …
   light      at dawn, at sunset, at night, in winter, in autumn, in the rain, in the fog, in falling snow
   colours    on a red (yellow, green, blue, purple, pink, white, black, …) background; a red car, a blue cat
-  edits      add, remove, replace, move, enlarge, shrink or recolour an object, change the background, the time of day,
-             the weather or the season, black and white, sepia, darker, blurred, pixel art";
+  edits      change the background, the time of day, the weather or the season, remove an object, darker, sepia; it
+             knows add, replace, recolour, move, enlarge and shrink, but often fails at them";
 
 /// The same in a line.
 pub const NANO_SHORT: &str = "Illustrated objects in simple scenes, 256 px. Photographs want the 3B model.";

@@ -314,7 +314,7 @@ nano-long =
 
     Dinge: dog, cat, fox, lion, panda, frog, apple, banana, pizza, car, bus, rocket, castle, tent, umbrella, robot, …
     Orte: in a meadow, at the beach, in the desert, in the forest, in the mountains, in the city, on a farm, by a lake, in a room, in space, underwater, on a red (yellow, green, …) background; at dawn, at sunset, at night, in winter, in autumn, in the rain, in the fog
-    Bearbeitungen: add, remove, replace, move, enlarge, shrink oder recolour, change the background, the time of day, the weather oder the season, black and white, sepia, darker, blurred
+    Bearbeitungen: change the background, the time of day, the weather oder the season, remove, darker, sepia. Es kennt auch add, replace, recolour, move, enlarge und shrink, scheitert daran aber oft.
 model-looked-at = Wird angesehen…
 model-unusable = Nicht zu verwenden: { $why }
 model-makes-and-edits = macht und bearbeitet Bilder

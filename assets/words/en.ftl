@@ -314,7 +314,7 @@ nano-long =
 
     Objects: dog, cat, fox, lion, panda, frog, apple, banana, pizza, car, bus, rocket, castle, tent, umbrella, robot, …
     Places: in a meadow, at the beach, in the desert, in the forest, in the mountains, in the city, on a farm, by a lake, in a room, in space, underwater, on a red (yellow, green, …) background; at dawn, at sunset, at night, in winter, in autumn, in the rain, in the fog
-    Edits: add, remove, replace, move, enlarge, shrink or recolour an object, change the background, the time of day, the weather or the season, black and white, sepia, darker, blurred
+    Edits: change the background, the time of day, the weather or the season, remove an object, darker, sepia. It knows add, replace, recolour, move, enlarge and shrink, but often fails at them.
 model-looked-at = Being looked at…
 model-unusable = Cannot be used: { $why }
 model-makes-and-edits = makes and edits pictures

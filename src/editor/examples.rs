@@ -28,7 +28,7 @@ pub const EXAMPLES: [Example; 6] = [
 ];
 
 /// Edits of the picture that the first run opens with.
-const WELCOME_EDITS: [&str; 3] = ["make it night", "change the background to the beach", "make the fox smaller"];
+const WELCOME_EDITS: [&str; 3] = ["make it winter", "change the background to the beach", "remove the fox"];
 /// Edits of any picture of the small model's world.
 const EDITS: [&str; 3] = ["change the background to the beach", "make it night", "make it winter"];
 const PROMPTS: [&str; 3] = ["a lion in the desert", "three strawberries on a yellow background", "an apple to the left of a banana"];

@@ -135,8 +135,8 @@ fn built(len: usize, part: usize, work: impl Fn(usize, &mut [f32]) + Sync) -> Ve
 
 /// So many zeros, written by all threads where they are many.
 fn zeros(len: usize) -> Vec<f32> {
-    const PART: usize = 1 << 18;
-    if len < 2 * PART { vec![0.0; len] } else { built(len, PART, |_, _| ()) }
+    const MANY: usize = 1 << 19;
+    if len < MANY { vec![0.0; len] } else { built(len, activation::CHUNK, |_, part| part.fill(0.0)) }
 }
 
 /// Lets the processor fetch what will be read soon; prefetchers of its own do not go from page to page.
