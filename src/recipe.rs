@@ -146,6 +146,9 @@ pub struct Shortcuts {
     /// to be left out. 0: they never are.
     #[serde(skip_serializing_if = "is_nothing")]
     pub cache: f32,
+    /// Whether the transformer's products round their factors to 16 bits (bf16), as graphics cards do anyway.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rounded: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "that is how serde asks")]
@@ -156,7 +159,7 @@ fn is_nothing(value: &f32) -> bool {
 impl Default for Shortcuts {
     /// None: the official way.
     fn default() -> Self {
-        Self { solver: Solver::Euler, guided: [0.0, 1.0], cache: 0.0 }
+        Self { solver: Solver::Euler, guided: [0.0, 1.0], cache: 0.0, rounded: false }
     }
 }
 
@@ -195,7 +198,7 @@ impl Quality {
     pub fn shortcuts(self) -> Shortcuts {
         match self {
             Self::Draft => Shortcuts { solver: Solver::DpmPlusPlus2M, guided: [0.35, 1.0], ..Shortcuts::default() },
-            Self::Balanced => Shortcuts { solver: Solver::DpmPlusPlus2M, guided: [0.22, 1.0], cache: 0.2 },
+            Self::Balanced => Shortcuts { solver: Solver::DpmPlusPlus2M, guided: [0.22, 1.0], cache: 0.2, rounded: false },
             Self::Best => Shortcuts::default(),
         }
     }

@@ -275,7 +275,7 @@ pub struct Common {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// How much of the work is done: `best` is the official way; the others paint fewer steps of a higher order, the last of
-    /// them without guidance. `--steps`, `--solver`, `--guided` and `--cache-threshold` change parts of it
+    /// them without guidance. `--steps`, `--solver`, `--guided`, `--cache-threshold` and `--rounded` change parts of it
     #[arg(long, value_enum, default_value_t = QualityChoice::Best)]
     pub quality: QualityChoice,
     /// Steps of the painting; 30 for the best quality
@@ -291,6 +291,10 @@ pub struct Common {
     /// share: 0.05 to 0.3 with many steps, 0.2 where the quality is `balanced`; 0 leaves none out
     #[arg(long, value_name = "SHARE")]
     pub cache_threshold: Option<f32>,
+    /// Whether the transformer multiplies numbers rounded to 16 bits, as graphics cards do: meant for AMX and AMD's
+    /// AVX512-BF16, hardly to be seen in the picture
+    #[arg(long, value_name = "BOOL")]
+    pub rounded: Option<bool>,
     /// How closely the request is followed; 1 is without guidance
     #[arg(long, default_value_t = 2.0)]
     pub guidance: f32,
@@ -430,6 +434,9 @@ impl Common {
         }
         if let Some(share) = self.cache_threshold {
             shortcuts.cache = share;
+        }
+        if let Some(rounded) = self.rounded {
+            shortcuts.rounded = rounded;
         }
         Recipe {
             seed: self.seed,

@@ -10,9 +10,9 @@ use std::fmt::Formatter;
 use std::path::PathBuf;
 
 /// The newest version of the format. The first one knows no painting that was gone on from a step or ended early, no
-/// shortcuts, and no placing that was changed afterwards; what has none of that is written as such, so that older programs do
-/// it too.
-const VERSION: u32 = 2;
+/// shortcuts, and no placing that was changed afterwards, the second one no products of rounded numbers; what has none of that is
+/// written as such, so that older programs do it too.
+const VERSION: u32 = 3;
 /// The longest text that is read, in bytes.
 pub const MOST_RECIPE_BYTES: usize = 64 << 20;
 /// The most edits, and the most steps of a painting.
@@ -190,7 +190,12 @@ impl Chain {
                 || !recipe.shortcuts.are_none()
                 || place.as_ref().is_some_and(|place| place.painted.is_some()))
         });
-        let pentimento = if is_new { VERSION } else { 1 };
+        let is_newest = self.edits.iter().any(|link| matches!(link, Link::Model { recipe, .. } if recipe.shortcuts.rounded));
+        let pentimento = match (is_newest, is_new) {
+            (true, _) => VERSION,
+            (false, true) => 2,
+            (false, false) => 1,
+        };
         // Numbers that are none do not get into a document.
         serde_json::to_string(&Written { pentimento, begins: self.begins, edits: &self.edits }).unwrap_or_default()
     }
@@ -360,7 +365,7 @@ mod tests {
     use super::super::LocalEdit;
     use super::*;
     use crate::imaging::{Mask, Mode, Picture, Rect};
-    use crate::recipe::Quality;
+    use crate::recipe::{Quality, Shortcuts};
     use std::sync::Arc;
 
     fn flat(w: u32, h: u32) -> Picture {
@@ -410,10 +415,12 @@ mod tests {
         let recipe = |recipe: Recipe| Chain::new(Begins::Words, vec![Link::Model { recipe: Box::new(recipe), place: None }]);
         let plain = Recipe::new(ModelId::Nano, "a fox");
         assert!(recipe(plain.clone()).to_json().starts_with(r#"{"pentimento":1,"#));
-        let short = Recipe { shortcuts: Quality::Balanced.shortcuts(), ..plain.clone() };
-        for new in [plain.from_step(3, 5.0), Recipe { until: Some(4), ..plain }, short] {
+        let balanced = Quality::Balanced.shortcuts();
+        let short = |rounded| Recipe { shortcuts: Shortcuts { rounded, ..balanced }, ..plain.clone() };
+        let new = [(plain.from_step(3, 5.0), 2), (Recipe { until: Some(4), ..plain.clone() }, 2), (short(false), 2), (short(true), 3)];
+        for (new, version) in new {
             let (text, chain) = (recipe(new.clone()).to_json(), recipe(new));
-            assert!(text.starts_with(r#"{"pentimento":2,"#), "{text}");
+            assert!(text.starts_with(&format!(r#"{{"pentimento":{version},"#)), "{text}");
             assert_eq!(Chain::from_json(&text), Ok(chain));
         }
     }
@@ -425,7 +432,7 @@ mod tests {
         assert_eq!(Chain::from_json(&text), Ok(chain));
         for (from, to, why) in [
             ("{", "x{", "not a recipe"),
-            ("\"pentimento\":1", "\"pentimento\":3", "newer"),
+            ("\"pentimento\":1", "\"pentimento\":4", "newer"),
             ("3.0", "99.0", "45 degrees"),
             ("picture", "words", "begins with words"),
             ("straighten", "explode", "not a recipe"),

@@ -24,6 +24,9 @@ pub(super) fn text(chain: &Chain, [width, height]: [u32; 2]) -> Option<String> {
     if recipe.shortcuts.cache > 0.0 {
         let _ = write!(out, ", First block cache: {}", recipe.shortcuts.cache);
     }
+    if recipe.shortcuts.rounded {
+        out.push_str(", Products: bf16");
+    }
     if let Some(finish) = recipe.finish_seed {
         let _ = write!(out, ", Finish seed: {finish}");
     }

@@ -7,6 +7,7 @@ use super::scheduler::Schedule;
 use super::watch::{Branch, Watch};
 use super::{Preview, Request, Result, Stage};
 use crate::models::Probe;
+use crate::models::kernels::with_rounded_products;
 use crate::models::sana::{BlockCache, SanaTransformer2D};
 use crate::recipe::Solver;
 use candle_core::{DType, Tensor};
@@ -105,7 +106,9 @@ pub fn denoise(
             (&once, &times, step)
         };
         let branches = [&contexts.0, &contexts.1];
-        let v = sana.forward(&input, &branches[usize::from(!guides)..], times, at, cache.as_mut(), &mut places)?;
+        let v = with_rounded_products(recipe.shortcuts.rounded, || {
+            sana.forward(&input, &branches[usize::from(!guides)..], times, at, cache.as_mut(), &mut places)
+        })?;
         let v = v.narrow(1, 0, channels)?.narrow(3, 0, width)?.to_dtype(DType::F32)?;
         let cond = v.narrow(0, usize::from(guides), 1)?;
         let uncond = v.narrow(0, 0, 1)?;

@@ -24,7 +24,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PLAIN = ", plain cross-attention"
+PLAIN, HALF = ", plain cross-attention", ", in 16 bits"
 LIMIT = 1.3
 STAGES = ["ceilings", "ar", "depthwise", "connectors", "dit", "vae", "encode", "vision"]
 # What a picture of 1024 pixels is made of at full size: 28 layers, 729 tokens, 20 blocks, 30 steps. The reference runs the whole
@@ -52,7 +52,7 @@ def main():
     ap.add_argument("--runs", type=int, default=5)
     ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--rounds", type=int, default=3)
-    ap.add_argument("--weights", choices=["f32", "bf16"], default="f32", help="how ours are stored (released ones are bf16); it computes in f32")
+    ap.add_argument("--weights", choices=["f32", "bf16"], default="f32", help="how ours are stored (released ones are bf16)")
     ap.add_argument("--dtype", choices=["f32", "bf16"], default="f32", help="what PyTorch computes in")
     ap.add_argument("--memory", action="store_true")
     a = ap.parse_args()
@@ -66,7 +66,7 @@ def main():
             common = ["--size", a.size, "--stage", stage, "--threads", a.threads]
             theirs = {r["what"]: r for r in lines(reference + common + ["--cold"])}
             for row in lines([ours[-1]] + common + ["--runs", 0]):
-                pair = [r["stage_peak_bytes"] for r in (row, theirs.get(row["what"].removesuffix(PLAIN))) if r]
+                pair = [r["stage_peak_bytes"] for r in (row, theirs.get(row["what"].removesuffix(PLAIN).removesuffix(HALF))) if r]
                 if len(pair) == 2 and min(pair) > 0:
                     print(json.dumps(dict(size=a.size, what=row["what"], stage_peak_bytes=pair, ratio=round(pair[0] / pair[1], 2))), flush=True)
         return
@@ -80,7 +80,7 @@ def main():
                     if r["what"] not in best or r["median_s"] < best[r["what"]]["median_s"]:
                         best[r["what"]] = r
         for what, row in mine.items():
-            base = theirs.get(what.removesuffix(PLAIN))
+            base = theirs.get(what.removesuffix(PLAIN).removesuffix(HALF))
             if base is None:
                 print(json.dumps(row), flush=True)
                 continue
@@ -91,7 +91,8 @@ def main():
                                   torch_cpu_s=base["cpu_s"], ratio=round(ratio, 2), spread=[row["spread"], base["spread"]],
                                   peak_bytes=[row["peak_bytes"], base["peak_bytes"]],
                                   stage_peak_bytes=[row["stage_peak_bytes"], base["stage_peak_bytes"]])), flush=True)
-    for what, (parts, more) in WHOLE.items() if a.size == "full" else ():
+    halves = {what + HALF: ({part + HALF * part.startswith("sana"): n for part, n in parts.items()}, more) for what, (parts, more) in WHOLE.items()}
+    for what, (parts, more) in (WHOLE | halves).items() if a.size == "full" else ():
         if all(part in seen for part in parts | more):
             ours_s = sum(times * seen[part][0] for part, times in parts.items())
             torch_s = sum(times * seen[part][1] for part, times in parts.items()) + sum(n * seen[part][1] for part, n in more.items())

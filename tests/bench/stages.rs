@@ -29,6 +29,9 @@ use rayon::prelude::*;
 use serde_json::json;
 use std::time::Instant;
 
+/// Behind what is made by products of rounded numbers.
+const IN_16_BITS: &str = ", in 16 bits";
+
 #[derive(Parser)]
 struct Arguments {
     #[arg(long, value_enum, default_value_t = Size::Small)]
@@ -315,6 +318,9 @@ fn dit(bench: &Bench, sizes: &Sizes) -> Result<()> {
         bench.report(&format!("sana block, {label}"), sizes.blocks, bench.arguments.runs, || {
             transformer.forward(&latents, &[&null, &cond], &times, 0, None, &mut ()).map(drop)
         })?;
+        bench.report(&format!("sana block, {label}{IN_16_BITS}"), sizes.blocks, bench.arguments.runs, || {
+            kernels::with_rounded_products(true, || transformer.forward(&latents, &[&null, &cond], &times, 0, None, &mut ())).map(drop)
+        })?;
         // The reference's way: every token of both branches.
         bench.report(&format!("sana block, {label}, plain cross-attention"), sizes.blocks, bench.arguments.runs, || {
             transformer.forward(&latents, &[&cond, &cond], &times, 0, None, &mut ()).map(drop)
@@ -328,7 +334,11 @@ fn ceilings(bench: &Bench) -> Result<()> {
     let (runs, side) = (bench.arguments.runs.max(3), 2048);
     let (x, w) = (random(&[side, side], 1.0)?, random(&[side, side], 1.0)?);
     let flop = [("gflop_per_s", 2e-9 * (side as f64).powi(3))];
-    bench.measure("ceiling, product of 2048 x 2048 x 2048", 1, runs, &flop, || kernels::linear(&x, &w, None).map(drop))?;
+    for (rounded, name) in [(false, ""), (true, IN_16_BITS)] {
+        bench.measure(&format!("ceiling, product of 2048 x 2048 x 2048{name}"), 1, runs, &flop, || {
+            kernels::with_rounded_products(rounded, || kernels::linear(&x, &w, None)).map(drop)
+        })?;
+    }
     let values = vec![1u64; 1 << 26];
     let read = [("gb_per_s", 8e-9 * values.len() as f64)];
     bench.measure("ceiling, reading 512 MiB", 1, runs, &read, || {

@@ -48,6 +48,8 @@ pub enum Source {
     F32(Factor),
     /// Lanes are rows of so many numbers.
     Bf16(*const bf16, usize),
+    /// Pairs of bf16, the terms 2 k and 2 k + 1; one of the strides is 1.
+    Pairs(Factor),
 }
 
 impl Source {
@@ -288,6 +290,15 @@ unsafe fn pack<const PAIRED: bool>(source: Source, at: (usize, usize), (lanes, k
                 pack_bf16::<PAIRED>(start.add(at.0 * pitch + at.1), pitch, (lanes, k), to);
                 1
             }
+            Source::Pairs(factor) => {
+                let (from, strides) = (factor.at(at.0, at.1 / 2), factor.strides);
+                if strides.1 == 1 {
+                    pack_bf16::<PAIRED>(from.cast(), 2 * strides.0, (lanes, k), to);
+                } else {
+                    pack_pairs::<PAIRED>(from, strides.1, (lanes, k / 2), to);
+                }
+                1
+            }
             Source::F32(factor) => {
                 let (from, strides) = (factor.at(at.0, at.1), factor.strides);
                 if pack_parts::<1, PAIRED>(from, strides, lanes, k, to) {
@@ -317,6 +328,31 @@ unsafe fn pack_bf16<const PAIRED: bool>(from: *const bf16, pitch: usize, (lanes,
                 *row = _mm512_castsi512_ps(unsafe { _mm512_maskz_loadu_epi16(mask, from.cast()) });
             }
             if PAIRED {
+                transpose(&mut rows);
+            }
+            for (i, row) in rows.iter().enumerate() {
+                // SAFETY: inside the panel.
+                unsafe { _mm512_store_ps(to.wrapping_add(step * STEP + tile * CELLS + i * 16), *row) };
+            }
+        }
+    }
+}
+
+/// Packs pairs whose lanes lie side by side; `pitch` is from one pair to the next.
+///
+/// # Safety
+/// As there.
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn pack_pairs<const PAIRED: bool>(from: *const f32, pitch: usize, (lanes, pairs): (usize, usize), to: *mut f32) {
+    for (step, pair) in (0..pairs).step_by(TERMS / 2).enumerate() {
+        for tile in 0..2 {
+            let mask = first(lanes.saturating_sub(tile * LANES));
+            let mut rows = [_mm512_setzero_ps(); LANES];
+            for (i, row) in rows.iter_mut().enumerate().take(pairs - pair) {
+                // SAFETY: masks leave out what is not inside the matrix.
+                *row = unsafe { _mm512_maskz_loadu_ps(mask, from.wrapping_add((pair + i) * pitch + tile * LANES)) };
+            }
+            if !PAIRED {
                 transpose(&mut rows);
             }
             for (i, row) in rows.iter().enumerate() {
@@ -450,6 +486,7 @@ fn odd_words() -> __m512i {
 
 #[cfg(test)]
 mod tests {
+    use super::super::avx512::Cells;
     use super::super::testing::noise;
     use super::*;
 
@@ -532,7 +569,7 @@ mod tests {
             // SAFETY: the processor was asked, and the matrices have these sizes.
             unsafe {
                 product((m, n, k), tiles.as_mut_ptr(), n, false, Source::F32(left), Source::F32(right), false);
-                super::super::avx512::product((m, n, k), wide.as_mut_ptr(), n, false, left, right);
+                super::super::avx512::product((m, n, k), wide.as_mut_ptr(), n, false, left, right, Cells::F32);
             }
             if name == "bf16" {
                 // Stored in 16 bits they give the same to the last bit.
@@ -544,6 +581,36 @@ mod tests {
             }
             let (tiles, wide) = (distance(&tiles, &a, &b, (m, n, k)), distance(&wide, &a, &b, (m, n, k)));
             assert!(tiles < 1.5 * wide && tiles < 1e-6, "{name}: {tiles:e}, in f32 {wide:e}");
+        }
+    }
+
+    #[test]
+    fn pairs_are_the_numbers_that_they_hold_however_they_lie() {
+        if !super::super::avx512::is_here() {
+            return;
+        }
+        let (m, n, k) = (70, 45, 1030); // panels and terms that end within a tile
+        let rounded = |seed, len| noise(seed, &[len]).to_vec1::<f32>().unwrap().into_iter().map(bf16::from_f32).collect::<Vec<_>>();
+        let (a, b) = (rounded(1, m * k), rounded(2, n * k));
+        let pair = |pair: &[bf16]| f32::from_bits(u32::from(pair[0].to_bits()) | u32::from(pair[1].to_bits()) << 16);
+        let pairs = |values: &[bf16]| values.chunks(2).map(pair).collect::<Vec<f32>>();
+        let (left, right) = (pairs(&a), pairs(&b));
+        let turn = |from: &[f32], rows: usize| (0..from.len()).map(|i| from[i % rows * (k / 2) + i / rows]).collect::<Vec<f32>>();
+        let (left_turned, right_turned) = (turn(&left, m), turn(&right, n));
+        let factor = |values: &[f32], strides| Source::Pairs(Factor { start: values.as_ptr(), strides });
+        let made = |left, right| {
+            let mut made = vec![0f32; m * n];
+            // SAFETY: the processor was asked, and the matrices have these sizes.
+            unsafe { product((m, n, k), made.as_mut_ptr(), n, false, left, right, false) };
+            made
+        };
+        let want = made(Source::Bf16(a.as_ptr(), k), Source::Bf16(b.as_ptr(), k));
+        let wide = |values: &[bf16]| values.iter().map(|v| v.to_f32()).collect::<Vec<_>>();
+        assert!(distance(&want, &wide(&a), &wide(&b), (m, n, k)) < 1e-6);
+        for left in [(&left, (k / 2, 1)), (&left_turned, (1, m))] {
+            for right in [(&right, (k / 2, 1)), (&right_turned, (1, n))] {
+                assert!(made(factor(left.0, left.1), factor(right.0, right.1)) == want);
+            }
         }
     }
 }

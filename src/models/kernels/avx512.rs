@@ -6,11 +6,13 @@
 
 use super::Scratch;
 use std::arch::x86_64::{
-    __m512, __mmask16, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_fmadd_ps,
-    _mm512_load_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4,
-    _mm512_storeu_ps, _mm512_stream_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    __cpuid, __m512, __m512bh, __mmask16, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd,
+    _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_load_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps, _mm512_stream_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps,
+    _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, transmute};
+use std::sync::OnceLock;
 
 /// Rows and columns of the tile that is summed in registers.
 const TILE: (usize, usize) = (14, 32);
@@ -30,6 +32,21 @@ pub fn is_here() -> bool {
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("fma")
+}
+
+/// True where it also multiplies numbers of 16 bits (bf16).
+pub fn has_bf16() -> bool {
+    is_here() && is_x86_feature_detected!("avx512bf16")
+}
+
+/// True where it does so faster than in f32. Intel's are slower: a product of 2048 took 0.124 s and 0.095 s in f32 (Xeon without AMX,
+/// `stages --stage ceilings`, 2026-11-30).
+pub fn has_fast_bf16() -> bool {
+    static FAST: OnceLock<bool> = OnceLock::new();
+    *FAST.get_or_init(|| {
+        let maker = __cpuid(0);
+        has_bf16() && [maker.ebx, maker.edx, maker.ecx].map(u32::to_le_bytes).as_flattened() != b"GenuineIntel"
+    })
 }
 
 /// Calls a loop that is inlined here and so compiled for AVX-512.
@@ -78,12 +95,32 @@ impl Factor {
     }
 }
 
+/// What the 32 bits are that a factor's elements have.
+#[derive(Clone, Copy)]
+pub enum Cells {
+    F32,
+    /// Two bf16, the terms 2 k and 2 k + 1, for which [`has_bf16`] must be true. Denormal numbers count as zeros.
+    Pairs,
+}
+
 /// dst(i, j) = sum over k of lhs(i, k) · rhs(j, k), or += that; element (i, j) of `dst` lies at `i * pitch + j`.
 ///
 /// # Safety
 /// [`is_here`] must be true; `lhs` must have `m` lanes, `rhs` `n` lanes, both `k` elements in each; `dst` must be exclusive.
 #[target_feature(enable = "avx512f")]
-pub unsafe fn product((m, n, k): (usize, usize, usize), dst: *mut f32, pitch: usize, accumulate: bool, lhs: Factor, rhs: Factor) {
+pub unsafe fn product(
+    (m, n, k): (usize, usize, usize),
+    dst: *mut f32,
+    pitch: usize,
+    accumulate: bool,
+    lhs: Factor,
+    rhs: Factor,
+    cells: Cells,
+) {
+    let tile = match cells {
+        Cells::F32 => tile,
+        Cells::Pairs => tile_of_pairs,
+    };
     let depth = k.div_ceil(k.div_ceil(DEPTH).max(1)).max(1);
     let columns = COLUMNS.min(n.next_multiple_of(TILE.1));
     let rows = ROWS.min(m.next_multiple_of(TILE.0));
@@ -122,54 +159,70 @@ pub unsafe fn product((m, n, k): (usize, usize, usize), dst: *mut f32, pitch: us
 }
 
 /// Sums a tile, and writes or adds as many rows and columns of it as the matrix has.
-///
-/// # Safety
-/// Packed panels of `k` terms, the right one on a line of the cache; the part of the tile must lie inside the destination.
-#[target_feature(enable = "avx512f")]
-unsafe fn tile(k: usize, left: *const f32, right: *const f32, to: *mut f32, pitch: usize, (rows, columns): (usize, usize), add: bool) {
-    let mut sums = [[_mm512_setzero_ps(); 2]; TILE.0];
-    for i in 0..rows {
-        let to = to.wrapping_add(i * pitch).cast::<i8>();
-        _mm_prefetch::<_MM_HINT_T0>(to);
-        _mm_prefetch::<_MM_HINT_T0>(to.wrapping_add(64));
-        _mm_prefetch::<_MM_HINT_T0>(to.wrapping_add(124));
-    }
-    // Every row by itself: a loop over them would put the sums into memory.
-    macro_rules! rows {
-        ($body:expr) => {
-            rows!($body; 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
-        };
-        ($body:expr; $($i:literal)*) => {
-            $($body($i, &mut sums[$i]);)*
-        };
-    }
-    // SAFETY: as said above.
-    unsafe {
-        let (mut left, mut right) = (left, right);
-        for _ in 0..k {
-            _mm_prefetch::<_MM_HINT_T0>(left.wrapping_add(AHEAD).cast());
-            let (b0, b1) = (_mm512_load_ps(right), _mm512_load_ps(right.add(16)));
-            rows!(|i: usize, sum: &mut [__m512; 2]| {
-                let a = _mm512_set1_ps(*left.add(i));
-                sum[0] = _mm512_fmadd_ps(a, b0, sum[0]);
-                sum[1] = _mm512_fmadd_ps(a, b1, sum[1]);
-            });
-            (left, right) = (left.add(TILE.0), right.add(TILE.1));
-        }
-        let (low, high) = (first(columns), first(columns.saturating_sub(16)));
-        rows!(|i: usize, sum: &mut [__m512; 2]| {
-            if i < rows {
-                let to = to.wrapping_add(i * pitch);
-                if add {
-                    sum[0] = _mm512_add_ps(sum[0], _mm512_maskz_loadu_ps(low, to));
-                    sum[1] = _mm512_add_ps(sum[1], _mm512_maskz_loadu_ps(high, to.wrapping_add(16)));
-                }
-                _mm512_mask_storeu_ps(to, low, sum[0]);
-                _mm512_mask_storeu_ps(to.wrapping_add(16), high, sum[1]);
+macro_rules! tile {
+    ($name:ident, $features:literal, $sum:expr) => {
+        /// # Safety
+        /// Packed panels of `k` terms, the right one on a line of the cache; the part of the tile must lie inside the destination.
+        #[target_feature(enable = $features)]
+        unsafe fn $name(k: usize, left: *const f32, right: *const f32, to: *mut f32, pitch: usize, part: (usize, usize), add: bool) {
+            let (rows, columns) = part;
+            let mut sums = [[_mm512_setzero_ps(); 2]; TILE.0];
+            for i in 0..rows {
+                let to = to.wrapping_add(i * pitch).cast::<i8>();
+                _mm_prefetch::<_MM_HINT_T0>(to);
+                _mm_prefetch::<_MM_HINT_T0>(to.wrapping_add(64));
+                _mm_prefetch::<_MM_HINT_T0>(to.wrapping_add(124));
             }
-        });
-    }
+            // SAFETY: as said above.
+            unsafe {
+                let (mut left, mut right) = (left, right);
+                for _ in 0..k {
+                    _mm_prefetch::<_MM_HINT_T0>(left.wrapping_add(AHEAD).cast());
+                    let (b0, b1) = (_mm512_load_ps(right), _mm512_load_ps(right.add(16)));
+                    rows!(
+                        |i: usize, sum: &mut [__m512; 2]| {
+                            let a = _mm512_set1_ps(*left.add(i));
+                            sum[0] = $sum(sum[0], a, b0);
+                            sum[1] = $sum(sum[1], a, b1);
+                        },
+                        sums
+                    );
+                    (left, right) = (left.add(TILE.0), right.add(TILE.1));
+                }
+                let (low, high) = (first(columns), first(columns.saturating_sub(16)));
+                rows!(
+                    |i: usize, sum: &mut [__m512; 2]| {
+                        if i < rows {
+                            let to = to.wrapping_add(i * pitch);
+                            if add {
+                                sum[0] = _mm512_add_ps(sum[0], _mm512_maskz_loadu_ps(low, to));
+                                sum[1] = _mm512_add_ps(sum[1], _mm512_maskz_loadu_ps(high, to.wrapping_add(16)));
+                            }
+                            _mm512_mask_storeu_ps(to, low, sum[0]);
+                            _mm512_mask_storeu_ps(to.wrapping_add(16), high, sum[1]);
+                        }
+                    },
+                    sums
+                );
+            }
+        }
+    };
 }
+
+/// Every row of a tile by itself: a loop over them would put the sums into memory.
+macro_rules! rows {
+    ($body:expr, $sums:ident) => {
+        rows!($body, $sums; 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+    ($body:expr, $sums:ident; $($i:literal)*) => {
+        $($body($i, &mut $sums[$i]);)*
+    };
+}
+
+tile!(tile, "avx512f", |sum, a, b| _mm512_fmadd_ps(a, b, sum));
+tile!(tile_of_pairs, "avx512f,avx512bf16", |sum, a: __m512, b: __m512| {
+    _mm512_dpbf16_ps(sum, transmute::<__m512, __m512bh>(a), transmute::<__m512, __m512bh>(b)) // any bits are numbers
+});
 
 /// The mask of the first `n` of sixteen lanes.
 pub fn first(n: usize) -> __mmask16 {

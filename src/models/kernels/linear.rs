@@ -5,7 +5,7 @@
 
 use super::blocks::{self, BlockType, Blocks};
 use super::matrix::{Mat, Shared, cuts_are_free};
-use super::{Scratch, Values, fold, is_fast, zeros};
+use super::{Scratch, Values, fold, is_fast, rounded, zeros};
 use candle_core::{D, DType, Device, Result, Storage, StorageRef, Tensor, bail};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -23,7 +23,7 @@ const TASKS: usize = 16;
 ///
 /// Each task packs its part of both factors. Where cuts leave the sums as they are, there are two for every core, of a shape
 /// that makes the least of it.
-fn cuts(rows: usize, n: usize) -> (usize, usize) {
+pub(super) fn cuts(rows: usize, n: usize) -> (usize, usize) {
     if !cuts_are_free() {
         return (PANEL, rows.div_ceil(TASKS.div_ceil(n.div_ceil(PANEL).max(1))).clamp(ROWS.0, ROWS.1));
     }
@@ -166,11 +166,29 @@ enum Held<'a> {
     Blocks { bytes: blocks::Bytes<'a>, kind: BlockType, row_bytes: usize },
 }
 
-enum Stored<'a> {
+pub(super) enum Stored<'a> {
     F32(&'a [f32]),
     F16(&'a [f16]),
     Bf16(&'a [bf16]),
     Blocks { bytes: &'a [u8], kind: BlockType, row_bytes: usize },
+}
+
+impl Stored<'_> {
+    /// Rows of `k` weights, `width` of them, as f32: as they are, or in `wide`.
+    pub(super) fn widened<'s>(&'s self, from: usize, width: usize, k: usize, wide: &'s mut Scratch) -> &'s [f32] {
+        let range = from * k..(from + width) * k;
+        if let Self::F32(v) = self {
+            return &v[range];
+        }
+        let to = wide.first(width * k);
+        match self {
+            Self::F32(_) => {}
+            Self::F16(v) => v[range].convert_to_f32_slice(to),
+            Self::Bf16(v) => widen_bf16(&v[range], to),
+            Self::Blocks { bytes, kind, row_bytes } => kind.widen(&bytes[from * row_bytes..(from + width) * row_bytes], to),
+        }
+        to
+    }
 }
 
 impl<'a> Weight<'a> {
@@ -226,38 +244,28 @@ fn multiply(x: Mat, weight: &Weight, bias: Option<&Tensor>, out: &Shared, at: us
         few_rows(x, &stored, bias, out, at, strides, n);
         return Ok(());
     }
+    if rounded::is_on() {
+        rounded::multiply(x, &stored, n, bias, (out, at, strides));
+        return Ok(());
+    }
     let (panel_rows, run) = cuts(x.rows, n);
     let panels = n.div_ceil(panel_rows);
     let row_tasks = x.rows.div_ceil(run);
-    // One task takes a panel against a run of rows; a panel of fewer bits is widened once and meets all rows.
+    // One task takes a panel against a run of rows; a panel of fewer bits is widened once and meets all rows, where every core has
+    // panels.
     #[cfg(target_arch = "x86_64")]
     let narrow = if let (Stored::Bf16(v), true) = (&stored, super::matrix::takes_bf16(k)) { Some(*v) } else { None };
     #[cfg(not(target_arch = "x86_64"))]
     let narrow: Option<&[bf16]> = None;
-    let split_rows = matches!(stored, Stored::F32(_)) || narrow.is_some();
+    let split_rows = matches!(stored, Stored::F32(_)) || narrow.is_some() || panels < 2 * rayon::current_num_threads();
     let tasks = if split_rows { panels * row_tasks } else { panels };
     (0..tasks).into_par_iter().for_each(|task| {
         let (panel, row_task) = if split_rows { (task / row_tasks, task % row_tasks) } else { (task, 0) };
         let (from, row) = (panel * panel_rows, row_task * run);
         let width = panel_rows.min(n - from);
         let rows = if split_rows { run.min(x.rows - row) } else { x.rows };
-        let mut wide = Scratch::new(if split_rows { 0 } else { width * k });
-        let values: &[f32] = match &stored {
-            Stored::F32(v) => &v[from * k..],
-            Stored::Bf16(_) if narrow.is_some() => &[],
-            Stored::F16(v) => {
-                v[from * k..(from + width) * k].convert_to_f32_slice(&mut wide.0[..width * k]);
-                &wide.0
-            }
-            Stored::Bf16(v) => {
-                widen_bf16(&v[from * k..(from + width) * k], &mut wide.0[..width * k]);
-                &wide.0
-            }
-            Stored::Blocks { bytes, kind, row_bytes } => {
-                kind.widen(&bytes[from * row_bytes..(from + width) * row_bytes], &mut wide.0[..width * k]);
-                &wide.0
-            }
-        };
+        let mut wide = Scratch::default();
+        let values = if narrow.is_some() { &[] } else { stored.widened(from, width, k, &mut wide) };
         // The same runs of rows whatever the type: their number decides in which order the product sums.
         for first in (row..row + rows).step_by(run) {
             let rows = run.min(row + rows - first);
@@ -280,7 +288,7 @@ fn multiply(x: Mat, weight: &Weight, bias: Option<&Tensor>, out: &Shared, at: us
 
 /// # Safety
 /// The elements must belong to the caller alone.
-unsafe fn add_bias(out: &Shared, at: usize, strides: (usize, usize), rows: usize, bias: &[f32]) {
+pub(super) unsafe fn add_bias(out: &Shared, at: usize, strides: (usize, usize), rows: usize, bias: &[f32]) {
     if strides.1 == 1 {
         for row in 0..rows {
             // SAFETY: a contiguous run of the caller's own elements.

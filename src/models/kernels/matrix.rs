@@ -52,6 +52,21 @@ pub fn takes_bf16(k: usize) -> bool {
     k >= AMX_TERMS && super::amx::is_here()
 }
 
+/// True where this processor multiplies pairs of bf16 faster than numbers in f32.
+#[cfg(target_arch = "x86_64")]
+pub fn takes_pairs() -> bool {
+    // Tests try it wherever it can be tried.
+    super::avx512::has_fast_bf16() || cfg!(test) && super::avx512::has_bf16() || super::amx::is_here()
+}
+
+/// The same numbers two by two, where they lie so that they can be taken so.
+#[cfg(target_arch = "x86_64")]
+pub fn as_pairs(values: &[bf16]) -> Option<&[f32]> {
+    // SAFETY: two bf16 have as many bits as an f32, and any bits are one.
+    let (before, pairs, behind) = unsafe { values.align_to::<f32>() };
+    (before.is_empty() && behind.is_empty()).then_some(pairs)
+}
+
 fn extent(rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> usize {
     if rows == 0 || cols == 0 { 0 } else { (rows - 1) * row_stride + (cols - 1) * col_stride + 1 }
 }
@@ -117,6 +132,37 @@ impl<'a> Shared<'a> {
         }
     }
 
+    /// The product of matrices of pairs of bf16, written at `from`; element (r, c) at `from + r * strides.0 + c * strides.1`. One of
+    /// the strides of each of the three must be 1, and [`takes_pairs`] true.
+    ///
+    /// # Safety
+    /// No other part or product that is alive at the same time may touch these elements.
+    #[cfg(target_arch = "x86_64")]
+    pub unsafe fn product_of_pairs(&self, from: usize, strides: (usize, usize), lhs: Mat, rhs: Mat) {
+        use super::amx::{self, Source};
+        use super::avx512::{self, Cells, Factor};
+        assert!(takes_pairs() && [strides.0, strides.1].contains(&1), "a product of pairs");
+        assert!([lhs, rhs].iter().all(|m| m.row_stride == 1 || m.col_stride == 1), "a product of pairs");
+        assert_eq!(lhs.cols, rhs.rows, "inner sizes of a product");
+        lhs.assert_inside();
+        rhs.assert_inside();
+        assert!(from + extent(lhs.rows, rhs.cols, strides.0, strides.1) <= self.len, "product leaves its destination");
+        let left = Factor { start: lhs.data.as_ptr(), strides: (lhs.row_stride, lhs.col_stride) };
+        let right = Factor { start: rhs.data.as_ptr(), strides: (rhs.col_stride, rhs.row_stride) };
+        let (m, n, k) = (lhs.rows, rhs.cols, lhs.cols);
+        let (turned, pitch) = if strides.1 == 1 { (false, strides.0) } else { (true, strides.1) };
+        let (size, left, right) = if turned { ((n, m, k), right, left) } else { ((m, n, k), left, right) };
+        // SAFETY: the processor was asked; the three matrices lie inside their slices (asserted above).
+        unsafe {
+            let to = self.start.add(from);
+            if amx::is_here() {
+                amx::product((size.0, size.1, 2 * k), to, pitch, false, Source::Pairs(left), Source::Pairs(right), turned);
+            } else {
+                avx512::product(size, to, pitch, false, left, right, Cells::Pairs);
+            }
+        }
+    }
+
     /// The product of two matrices, written or added at `from`; element (r, c) at `from + r * strides.0 + c * strides.1`.
     ///
     /// # Safety
@@ -128,7 +174,8 @@ impl<'a> Shared<'a> {
         assert!(from + extent(lhs.rows, rhs.cols, strides.0, strides.1) <= self.len, "product leaves its destination");
         #[cfg(target_arch = "x86_64")]
         if (strides.0 == 1 || strides.1 == 1) && super::avx512::is_here() {
-            use super::{amx::Source, avx512::Factor};
+            use super::amx::Source;
+            use super::avx512::{self, Cells, Factor};
             let left = Factor { start: lhs.data.as_ptr(), strides: (lhs.row_stride, lhs.col_stride) };
             let right = Factor { start: rhs.data.as_ptr(), strides: (rhs.col_stride, rhs.row_stride) };
             let (m, n, k) = (lhs.rows, rhs.cols, lhs.cols);
@@ -144,7 +191,7 @@ impl<'a> Shared<'a> {
                     let (left, right) = (Source::F32(left), Source::F32(right));
                     super::amx::product(size, to, pitch, accumulate, left, right, turned);
                 } else {
-                    super::avx512::product(size, to, pitch, accumulate, left, right);
+                    avx512::product(size, to, pitch, accumulate, left, right, Cells::F32);
                 }
             }
             return;

@@ -6,7 +6,8 @@
 //!
 //! The kernels are plain loops: `simd!` compiles them for the best instruction set that the processor has, rayon
 //! spreads them over the cores. Matrices are multiplied by our own AMX or AVX-512 where a processor has it, by the `gemm` crate
-//! elsewhere. `unsafe` stands here, in `matrix.rs`, `amx.rs`, `avx512.rs`, `dots.rs` and `cuda` only.
+//! elsewhere; within [`with_rounded_products`] the factors of products with weights are rounded to bf16 first. `unsafe` stands
+//! here, in `matrix.rs`, `amx.rs`, `avx512.rs`, `dots.rs` and `cuda` only.
 
 /// Runs a loop compiled for the best instruction set of this processor.
 ///
@@ -49,6 +50,7 @@ mod linear;
 mod linear_attention;
 mod matrix;
 mod norm;
+mod rounded;
 mod shuffle;
 mod upsample;
 mod winograd;
@@ -64,7 +66,7 @@ pub use norm::{
     add_scaled, add_scaled_plain, channel_rms_norm, channel_rms_norm_plain, l2_normalize, l2_normalize_plain, layer_norm,
     layer_norm_modulate, layer_norm_modulate_plain, layer_norm_plain, rms_norm, rms_norm_plain,
 };
-
+pub use rounded::with_rounded_products;
 pub use shuffle::{
     add_repeated_shuffled, add_repeated_shuffled_plain, add_shuffled, add_shuffled_plain, add_unshuffled_mean, add_unshuffled_mean_plain,
     double, double_plain,
@@ -187,6 +189,7 @@ impl<'a> Values<'a> {
 }
 
 /// A buffer of this thread, lent out and kept for the next time. Its content is undefined but initialised.
+#[derive(Default)]
 struct Scratch(Vec<f32>);
 
 thread_local! {
@@ -195,11 +198,20 @@ thread_local! {
 
 impl Scratch {
     fn new(len: usize) -> Self {
-        let mut buffer = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
-        if buffer.len() < len {
-            buffer.resize(len, 0.0);
+        let mut made = Self::default();
+        made.first(len);
+        made
+    }
+
+    /// The first so many numbers of it, which is empty where nothing was asked of it before.
+    fn first(&mut self, len: usize) -> &mut [f32] {
+        if self.0.is_empty() && len > 0 {
+            self.0 = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
         }
-        Self(buffer)
+        if self.0.len() < len {
+            self.0.resize(len, 0.0);
+        }
+        &mut self.0[..len]
     }
 }
 
@@ -207,7 +219,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let buffer = std::mem::take(&mut self.0);
         // A few megabytes per thread stay; a rare huge buffer goes back to the system.
-        if buffer.len() <= 8 << 20 {
+        if (1..=8 << 20).contains(&buffer.len()) {
             SPARE.with_borrow_mut(|spare| spare.push(buffer));
         }
     }
