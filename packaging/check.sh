@@ -68,10 +68,19 @@ licences() {
 }
 deny_version=0.20.2
 
+# The embedded model's training, every stage of it for seconds, and what comes out in the program.
+training() {
+    local python=${CARGO_TARGET_DIR:-target}/tools/python
+    [ -x "$python/bin/pip" ] || python3 -m venv "$python" || return 1
+    "$python/bin/pip" install --quiet --disable-pip-version-check --requirement assets/nano/training/requirements.txt &&
+        "$python/bin/python" assets/nano/training/smoke.py --program "${CARGO_TARGET_DIR:-target}/debug/pentimento"
+}
+
 step "format" cargo fmt --check
 step "lints" cargo clippy --locked --all-targets -- -D warnings
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 step "tests" cargo test --locked
 step "without the window" command_line
+step "training" training
 step "licences" licences
 printf '\nAll is well after %d minutes.\n' $(((SECONDS - began + 59) / 60))

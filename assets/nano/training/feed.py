@@ -18,6 +18,9 @@ from world import World
 from words import Words
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
+# What is learned last comes up more often than in the world itself: things in colours, and edits of single things.
+MORE_COLOURS, MORE_HARD = .25, .4
+HARD = ("add", "replace", "move", "resize", "recolour", "count")
 LENGTHS = {False: 144, True: 216}  # of all sequences, so that one compiled version serves each task
 
 
@@ -61,13 +64,22 @@ class Maker:
         what = self.words.instruction if kind == "edit" else self.words.caption
         return self.pack(lambda v: what(rng, v), items, kind == "edit")
 
+    def scene(self, rng):
+        """As the world makes them, with more colours."""
+        s = self.world.scene(rng)
+        if s.art == "line" or rng.random() > MORE_COLOURS:
+            return s
+        tints = {k: self.world.tint(rng, k) for k in sorted({t.kind for t in s.things})}
+        return replace(s, things=tuple(t._replace(tint=tints[t.kind]) for t in s.things))
+
     def t2i(self, rng, n):
-        scenes = [self.world.sample(rng, lambda: self.world.scene(rng)) for _ in range(n)]
+        scenes = [self.world.sample(rng, lambda: self.scene(rng)) for _ in range(n)]
         ids, first = self.say(rng, "t2i", scenes)
         return dict(ids=ids, first=first, items=scenes, after=self.composer.plan(scenes))
 
     def edit(self, rng, n):
-        edits = [self.world.sample(rng, lambda: self.world.edit(rng)) for _ in range(n)]
+        kind = lambda: rng.choice(HARD) if rng.random() < MORE_HARD else None
+        edits = [self.world.sample(rng, lambda: self.world.edit(rng, kind())) for _ in range(n)]
         ids, first = self.say(rng, "edit", edits)
         return dict(ids=ids, first=first, items=edits, before=self.composer.plan([e.before for e in edits]),
                     after=self.composer.plan([e.after for e in edits]))

@@ -67,8 +67,12 @@ def device():
 
 
 def has_fast_bf16(on):
-    """Whether matrix products are much faster in bfloat16: on GPUs, and on processors with AMX or AVX512-BF16."""
-    return on.type == "cuda" or torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    """Whether matrix products are much faster in bfloat16: on GPUs, and on processors with AMX or AMD's AVX512-BF16. Intel's
+    AVX512-BF16 alone is slower than float32, and layers compiled for it had gradients that were no numbers (PyTorch 2.15)."""
+    if on.type == "cuda" or torch.cpu._is_amx_tile_supported():
+        return True
+    info = Path("/proc/cpuinfo")
+    return torch.cpu._is_avx512_bf16_supported() and info.exists() and "AuthenticAMD" in info.read_text()
 
 
 def tokenizer(work, atlas=None):

@@ -72,7 +72,7 @@ def train(run: Run):
         loss = loss_fn(y, x)
         (loss + .05 * size.log().square()).backward()
         run.average(vae)
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0, error_if_nonfinite=True)
         opt.step(nets.warm_cosine(f))
         vae.zero_grad(set_to_none=True)
         ema.update()

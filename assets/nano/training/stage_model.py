@@ -148,14 +148,17 @@ def train(run: Run):
         ids, first, weight, lat, ref = batches(kind, batch)
         with run.autocast():
             hidden, ce, weighted = model.ar(ids, first, weight)
-            flow, flow_weighted = model.flow(hidden, lat, ref, .1, weight, 1.0 if f < .5 else .5)
+            # Noise is what differs most from step to step, and the words of a sample need be read but once for several of it.
+            again = lambda v: v.repeat(p.get("draws", 1), *[1] * (v.dim() - 1)) if v is not None else None
+            flow, flow_weighted = model.flow(*map(again, (hidden, lat, ref)), .1, again(weight), 1.0 if f < .5 else .5)
         (.5 * weighted + flow_weighted).backward()
         stage.seen(len(ids))
         now = torch.stack([ce.detach(), flow.detach()])
         mean[kind] = now if kind not in mean else mean[kind].lerp(now, .03)
         if kind == "edit":  # one step for both kinds together
             run.average(model)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            # Nothing that is no number gets into the weights, nor into what is saved of them.
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, error_if_nonfinite=True)
             scale = min(1.0, f / .02, ema.step / 30) * (1.0 if f < .4 else max(.01, (1 - f) / .6))
             opt.step(scale)
             model.zero_grad(set_to_none=True)

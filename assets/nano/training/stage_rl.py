@@ -94,7 +94,7 @@ def train(run: Run):
             apart = base - new  # unbiased estimate of the distance to the model before
             loss = -torch.minimum(ratio * gain, ratio.clamp(1 - CLIP, 1 + CLIP) * gain).mean() + .02 * (apart.exp() - apart - 1).mean()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.lm.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(model.lm.parameters(), 1.0, error_if_nonfinite=True)
             opt.step()
             opt.zero_grad(set_to_none=True)
         stage.seen(len(ids))

@@ -141,7 +141,7 @@ def train(run: Run):
             loss = 4 * pix + .7 * name + .3 * tint + .3 * kind + early + extra
         loss.backward()
         run.average(both)
-        torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0, error_if_nonfinite=True)
         opt.step(nets.warm_cosine(f))
         both.zero_grad(set_to_none=True)
         ema.update()

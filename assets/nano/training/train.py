@@ -34,10 +34,10 @@ GPU = dict(seed=1, processes=14, compile=True, bank=True, threads=4,
 # Each processor works on batches of its own: threads would wait for each other at every one of the many small operations.
 CPU = dict(seed=1, size="small", ranks=2, threads=1, bank=True, compile=True, objects=64,
            ae=1300, ae_batch=4, ae_crop=128, ae_lr=.015, ae_test=4, ae_plain=True, tatok=600, tatok_batch=24, tatok_lr=.02,
-           model=3200, replay=3, t2i_batch=12, edit_batch=8, lr=.02, adam_lr=2e-3, reward=300, rl=300, rl_prompts=2, rl_samples=6)
+           model=3200, replay=3, draws=2, t2i_batch=12, edit_batch=8, lr=.02, adam_lr=2e-3, reward=300, rl=300, rl_prompts=2, rl_samples=6)
 SMOKE = dict(seed=1, ranks=2, threads=1, objects=8,
              ae=6, ae_batch=2, ae_crop=64, ae_lr=.015, ae_test=1, tatok=5, tatok_batch=4, tatok_lr=.02,
-             model=12, replay=2, replay_after=1, t2i_batch=2, edit_batch=4, lr=.02, adam_lr=2e-3, reward=4, rl=6, rl_prompts=1, rl_samples=2)
+             model=12, replay=2, replay_after=1, draws=2, t2i_batch=2, edit_batch=4, lr=.02, adam_lr=2e-3, reward=4, rl=6, rl_prompts=1, rl_samples=2)
 # What a GPU runs and a CPU otherwise does not: processes, compiled layers, bfloat16. To be run before a GPU is paid for.
 REHEARSAL = dict(SMOKE, ranks=1, processes=2, compile=True, bf16=True, ae_crop=None, ae=40, tatok=40, model=90, reward=10, rl=20)
 PRESETS = dict(gpu=GPU, cpu=CPU, smoke=SMOKE, rehearsal=REHEARSAL)
